@@ -1,0 +1,66 @@
+"""Starts LlamaCare: flags -> Settings -> the parts -> serve. Also the entry of the Hugging Face Space."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from app.chat import Chat
+from app.engine.local import LocalEngine
+from app.errors import LlamaCareError, SettingsError
+from app.models import chosen_model
+from app.questions import read_bank
+from app.quiz import Quiz
+from app.settings import Settings, read_settings
+from app.store import Store
+from app.web import Parts, build_web
+
+BANK = Path(__file__).parent / "assets" / "bank"
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        settings = read_settings(arguments, os.environ)
+        listener = _listen(settings)
+        parts = build_parts(settings)
+    except LlamaCareError as error:
+        print(f"LlamaCare cannot start: {error.sentence}", file=sys.stderr)
+        return 2
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host == "0.0.0.0" else host
+    print(f"LlamaCare is open at http://{f'[{shown}]' if ':' in shown else shown}:{port} (Ctrl+C ends it)", flush=True)
+    config = uvicorn.Config(build_web(settings, parts), log_level="warning", timeout_graceful_shutdown=3, server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Everything under the pages, each part given what it stands on. The model begins to load; nothing waits for it."""
+    bank = read_bank(BANK)
+    for refusal in bank.refusals:
+        print(f"Question left out: {refusal}", file=sys.stderr)
+    model = chosen_model(settings)
+    store = Store(settings.data_dir)
+    store.close_interrupted()
+    engine = LocalEngine(model, max_waiting=settings.max_waiting)
+    chat = Chat(engine, store, max_turns=settings.max_waiting)
+    return Parts(engine, store, chat, Quiz(bank, store, engine))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Takes the port before anything is built, so that a taken one is told at once."""
+    try:
+        return socket.create_server((settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    except OSError as error:
+        raise SettingsError(
+            f"--port is {settings.port}; it cannot be opened on {settings.host} ({error.strerror}). "
+            "End what uses it, or give another --port; 0 takes a free one."
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,288 @@
+"""One turn of the chat: check -> fit -> prompt -> stream -> keep. Knows the engine and the store, no page.
+
+A question is kept before its answer starts; an answer that was stopped or that failed is kept and marked. A private
+turn goes the same way and is kept nowhere.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+
+from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling
+from app.errors import BadInput, Busy, Conflict, LlamaCareError, NotFound, TooLarge
+from app.prompts import ChatFormat, chat_prompt
+from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
+from app.store import Store
+
+MAX_CHARACTERS = 32_000  # of one message; more than any context here holds
+MAX_TITLE = 80
+KEEP_SECONDS = 2.0  # how often a growing answer is written to disk, so that a crash costs no more
+WAIT_SECONDS = 0.25  # between two signs of life while the model loads
+CUT_NOTE = "The answer reached its length limit and was cut. Ask it to go on."
+STOPPED_NOTE = "You stopped this answer."
+INTERRUPTED_NOTE = "The page went away while this answer was being written; what had arrived is kept."
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The first event: the question is kept."""
+
+    turn: str
+    conversation: Conversation | None
+    question: Message
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The conversation was fitted into the context; ``dropped`` earlier turns were left out."""
+
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Grown:
+    """The whole answer so far."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last event, after a stop or a failure too. ``used`` of ``size`` tokens of context are taken."""
+
+    answer: Message
+    used: int | None
+    size: int | None
+    dropped: int
+
+
+ChatEvent = Begun | Fitted | Queued | Prefilling | Grown | Ended
+
+
+class Turn:
+    """One question being answered. ``events`` is run by one thread; ``stop`` may be called from any."""
+
+    def __init__(self, chat: Chat, visitor: int, conversation: Conversation | None, history: Sequence[Message], answer: Message) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.visitor = visitor
+        self.conversation = conversation
+        self._chat = chat
+        self._history = list(history)  # ends in the question
+        self._answer = answer
+        self._stopped = threading.Event()
+        self._dropped = 0
+        self._info: ModelInfo | None = None
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def events(self) -> Generator[ChatEvent, None, None]:
+        """The turn as events, Begun first and Ended last. Closing the iterator stops the work and keeps what there is."""
+        try:
+            yield Begun(self.id, self.conversation, self._history[-1])
+            yield from self._answering()
+        except LlamaCareError as error:
+            self._settle(Status.FAILED, error.sentence)
+        except GeneratorExit:
+            self._settle(Status.STOPPED, INTERRUPTED_NOTE)
+            raise
+        finally:
+            self._chat.forget(self)
+            if self._answer.status is Status.STREAMING:
+                self._settle(Status.FAILED, "The answer broke off because of a fault in the application.")
+        size = self._info.context if self._info else None
+        yield Ended(self._answer, self._answer.context_used, size, self._dropped)
+
+    def _answering(self) -> Generator[ChatEvent, None, None]:
+        yield from self._await_model()
+        if self._stopped.is_set():
+            self._settle(Status.STOPPED, STOPPED_NOTE)
+            return
+        engine, clock = self._chat.engine, self._chat.clock
+        info = self._info = engine.info()
+        self._answer = replace(self._answer, model=info.name)
+        form = ChatFormat(info.chat_template, info.bos, info.eos)
+        kept, self._dropped = fit(engine, form, self._history, info.context)
+        yield Fitted(self._dropped)
+        asked, kept_at = clock(), clock()
+        stream = engine.stream(chat_prompt(form, kept), self._chat.sampling())
+        try:
+            for event in stream:
+                if self._stopped.is_set():
+                    self._settle(Status.STOPPED, STOPPED_NOTE)
+                    return
+                if isinstance(event, Piece):
+                    self._grow(event.text, clock() - asked)
+                    if clock() - kept_at >= KEEP_SECONDS:
+                        self._keep()
+                        kept_at = clock()
+                    yield Grown(self._answer.text)
+                elif isinstance(event, Finished):
+                    self._finish(event)
+                else:
+                    yield event
+        finally:
+            stream.close()
+
+    def _await_model(self) -> Generator[ChatEvent, None, None]:
+        """Signs of life while the model loads or is started again; an engine that failed raises at the next call."""
+        while self._chat.engine.status().phase in (Phase.LOADING, Phase.RESTARTING) and not self._stopped.wait(WAIT_SECONDS):
+            yield Queued(0)
+
+    def _grow(self, text: str, elapsed: float) -> None:
+        speed = self._answer.speed if self._answer.text else Speed(first_token=elapsed)
+        self._answer = replace(self._answer, text=self._answer.text + text, speed=speed)
+
+    def _finish(self, event: Finished) -> None:
+        speed = replace(self._answer.speed, tokens_per_second=event.tokens_per_second, tokens=event.tokens)
+        self._answer = replace(self._answer, speed=speed, context_used=event.prompt_tokens + event.tokens)
+        cut = event.ending is Ending.LENGTH
+        self._settle(Status.CUT if cut else Status.COMPLETE, CUT_NOTE if cut else "")
+
+    def _settle(self, status: Status, note: str) -> None:
+        self._answer = replace(self._answer, status=status, note=note)
+        self._keep()
+
+    def _keep(self) -> None:
+        if self.conversation is not None:
+            self._chat.store.keep_answer(self._answer)
+
+
+class Chat:
+    """Conversations and their turns, for any number of visitors at once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        *,
+        max_turns: int,
+        clock: Callable[[], float] = time.monotonic,
+        seed: Callable[[], int] = lambda: secrets.randbits(32),
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.clock = clock
+        self._max_turns = max_turns
+        self._seed = seed
+        self._turns: dict[str, Turn] = {}
+        self._lock = threading.Lock()
+
+    def sampling(self) -> Sampling:
+        return Sampling(seed=self._seed())
+
+    def begin(self, visitor: int, text: str, *, conversation: str | None = None, replace: str | None = None) -> Turn:
+        """A turn that is kept: in a conversation of the visitor's, or in a new one.
+
+        Args:
+            replace: a question of the conversation, whose place this one takes; all after it goes.
+
+        Raises:
+            BadInput, TooLarge: the message cannot be used.
+            NotFound: no such conversation or question.
+            Busy: too many answers are being written.
+            Conflict: this conversation's last answer is still being written.
+        """
+        question, answer = _question(text), _empty_answer()
+        with self._lock:
+            self._admit(conversation)
+            if conversation is None:
+                place = self.store.add_conversation(visitor, _title(question.text))
+            else:
+                place = self.store.conversation(visitor, conversation)
+            self.store.add_turn(visitor, place.id, question, answer, replace=replace)
+            history = self.store.messages(visitor, place.id)[:-1]
+            turn = Turn(self, visitor, place, history, answer)
+            self._turns[turn.id] = turn
+        return turn
+
+    def begin_private(self, visitor: int, text: str, history: Sequence[Message]) -> Turn:
+        """A turn that is kept nowhere; ``history`` comes from the page that holds it. Raises like ``begin``."""
+        question = _question(text)
+        with self._lock:
+            self._admit(None)
+            turn = Turn(self, visitor, None, [*history, question], _empty_answer())
+            self._turns[turn.id] = turn
+        return turn
+
+    def stop(self, visitor: int, turn: str) -> None:
+        """Stops a turn of the visitor's. Raises NotFound when there is none (it may just have ended)."""
+        with self._lock:
+            found = self._turns.get(turn)
+        if found is None or found.visitor != visitor:
+            raise NotFound("This answer is not being written any more.")
+        found.stop()
+
+    def forget(self, turn: Turn) -> None:
+        with self._lock:
+            self._turns.pop(turn.id, None)
+
+    def rename(self, visitor: int, conversation: str, title: str) -> Conversation:
+        title = " ".join(title.split())
+        if not title:
+            raise BadInput("The title is empty; expected some text. The old title is kept.")
+        return self.store.rename(visitor, conversation, title[:MAX_TITLE])
+
+    def delete(self, visitor: int, conversation: str) -> None:
+        """Erases a conversation; an answer that is being written in it is stopped."""
+        self.store.delete_conversation(visitor, conversation)
+        with self._lock:
+            for turn in self._turns.values():
+                if turn.conversation and turn.conversation.id == conversation:
+                    turn.stop()
+
+    def _admit(self, conversation: str | None) -> None:
+        if len(self._turns) >= self._max_turns:
+            raise Busy(f"{len(self._turns)} answers are being written, the most that this machine takes. Try again in a minute.")
+        if conversation and any(turn.conversation and turn.conversation.id == conversation for turn in self._turns.values()):
+            raise Conflict("An answer is still being written in this conversation. Stop it or wait for its end.")
+
+
+def fit(engine: Engine, form: ChatFormat, messages: Sequence[Message], context: int) -> tuple[list[Message], int]:
+    """The messages that go to the model, and how many earlier turns (a question and its answer) were left out.
+
+    All of them while they leave a quarter of the context for the answer. Else the oldest turns go until what stays fills at
+    most half of it: dropping far at once keeps the start of the prompt the same for many turns.
+
+    Raises:
+        BadInput: the last question alone leaves no room for an answer.
+    """
+    readable = [message for message in messages if message.text]
+    if _tokens(engine, form, readable) <= context * 3 // 4:
+        return readable, 0
+    starts = [place for place, message in enumerate(readable) if message.role is Role.USER]
+    for dropped, start in enumerate(starts):
+        kept = readable[start:]
+        tokens = _tokens(engine, form, kept)
+        if tokens <= context // 2 or (start == starts[-1] and tokens <= context * 3 // 4):
+            return kept, dropped
+    raise BadInput(
+        f"This message has about {tokens:,} tokens; the model reads {context:,} with its answer, so at most "
+        f"{context * 3 // 4:,} here. Shorten it, or start the application with a larger --context."
+    )
+
+
+def _tokens(engine: Engine, form: ChatFormat, messages: Sequence[Message]) -> int:
+    return engine.count([chat_prompt(form, messages)])[0]
+
+
+def _question(text: str) -> Message:
+    text = text.strip()
+    if not text:
+        raise BadInput("The message is empty; expected a question. Type one and send it again.")
+    if len(text) > MAX_CHARACTERS:
+        raise TooLarge(f"The message has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken. Shorten it and send it again.")
+    return Message(id=secrets.token_urlsafe(16), role=Role.USER, text=text)
+
+
+def _empty_answer() -> Message:
+    return Message(id=secrets.token_urlsafe(16), role=Role.ASSISTANT, text="", status=Status.STREAMING, source=NO_SOURCE)
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1].rstrip() + "…"

@@ -1,0 +1,150 @@
+"""What the application asks of a model: the Engine Protocol and the records that cross it (DESIGN.md, Engine)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.records import Prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn. ``temperature`` 0 is greedy; ``repeat_penalty`` 1 is off; ``max_tokens`` bounds the answer."""
+
+    max_tokens: int = 768
+    temperature: float = 0.4
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The request waits; ``place`` 1 is next, 0 means that the model itself is not ready yet."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Prefilling:
+    """The prompt is being read: ``done`` of ``total`` tokens."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of the answer. Whole characters only."""
+
+    text: str
+
+
+class Ending(enum.StrEnum):
+    """Why an answer ended: the model said so, the token limit, or the context was full."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a stream. Times in seconds, rates in tokens per second."""
+
+    ending: Ending
+    prompt_tokens: int
+    tokens: int
+    tokens_per_second: float | None
+
+
+StreamEvent = Queued | Prefilling | Piece | Finished
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """One question to score: the prompt up to and including ``Answer:``, and the labels that it has."""
+
+    prompt: Prompt
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EciHead:
+    """Where labels are read: label -> token id. Untrained: the model's own tokens, not calibrated."""
+
+    token_ids: dict[str, int]
+    trained: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What is known of a loaded model. ``size`` in bytes, ``context`` in tokens for one request."""
+
+    name: str
+    file: str
+    size: int
+    parameters: int
+    quantisation: str
+    device: str
+    context: int
+    licence: str
+    demo: bool
+    chat_template: str
+    bos: str
+    eos: str
+    eci: EciHead | None
+
+
+class Phase(enum.StrEnum):
+    LOADING = "loading"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """``sentence`` says in words what happened and what to do; ``retry_in`` is in seconds."""
+
+    phase: Phase
+    sentence: str = ""
+    retry_in: float | None = None
+    waiting: int = 0
+    model: ModelInfo | None = None
+
+
+class Engine(Protocol):
+    """A model, callable from any number of threads at once.
+
+    Every call raises ``EngineError`` (or a child of it) when no answer can be computed, ``Busy`` when too many wait.
+    """
+
+    def status(self) -> EngineStatus:
+        """What the page's header shows. Never blocks."""
+
+    def info(self) -> ModelInfo:
+        """The loaded model. Raises EngineError with the reason while there is none."""
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[StreamEvent, None, None]:
+        """The answer as events, ending in Finished. At least four a second, so that a caller can stop between any two;
+        closing the iterator stops the work, in prefill too. Waits while the model loads."""
+
+    def label_scores(self, requests: Sequence[LabelRequest]) -> list[npt.NDArray[np.float64]]:
+        """One array a request, shape (its labels,): the logits of the label tokens after the prompt. No text is generated."""
+
+    def count(self, prompts: Sequence[Prompt]) -> list[int]:
+        """The number of tokens of each prompt."""
+
+    def retry(self) -> None:
+        """Starts a failed engine again; nothing in any other state."""
+
+    def close(self) -> None:
+        """Ends the engine. Calls that are open fail."""

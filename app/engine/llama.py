@@ -1,0 +1,264 @@
+"""llama.cpp's low-level API as two small objects, Model and Context. Imported by the engine's process alone.
+
+Native calls on freed or foreign objects crash the process, so one thread owns the context; the model's vocabulary is
+constant and may be read from any thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from app.engine.base import Sampling
+from app.errors import ModelFileError
+from app.records import Prompt
+
+GGUF_MAGIC = b"GGUF"
+ERROR_LEVEL = 4  # ggml_log_level: 1 debug, 2 info, 3 warn, 4 error, 5 continuation
+
+
+class NativeLog:
+    """Sends llama.cpp's warnings and errors to stderr and remembers the last errors for the sentence."""
+
+    def __init__(self) -> None:
+        self.errors: deque[str] = deque(maxlen=8)
+        self._callback = llama_cpp.llama_log_callback(self._receive)  # kept: a collected callback crashes
+        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _receive(self, level: int, text: bytes, _user_data: Any) -> None:
+        line = text.decode("utf-8", "replace")
+        if level >= 3:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+        if level == ERROR_LEVEL:
+            self.errors.append(line.strip())
+
+
+def load_backends() -> None:
+    """Loads the CPU variants of a portable build, which lie in ``<prefix>/bin`` where ggml does not look by itself.
+
+    A native build has its one variant linked in and nothing there; the call is then skipped. It must go to the libggml
+    that libllama uses: the wheel holds two copies, and ``llama_cpp._ggml`` opens the other.
+    """
+    folder = Path(sys.prefix) / "bin"
+    if not any(folder.glob("libggml-cpu-*.so")):
+        return
+    libggml = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml.so.0"))
+    libggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    libggml.ggml_backend_load_all_from_path.restype = None
+    libggml.ggml_backend_load_all_from_path(str(folder).encode())
+
+
+def check_file(path: Path) -> None:
+    """Refuses what is plainly no GGUF before native code sees it.
+
+    Raises:
+        ModelFileError: missing, not a file, unreadable, empty or without GGUF's magic number.
+    """
+    if not path.exists():
+        raise ModelFileError(f"The model file {path} does not exist. Give --model the path of a .gguf file.")
+    if not path.is_file():
+        raise ModelFileError(f"{path} is not a file. Give --model the path of a .gguf file, not of a folder.")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelFileError(f"The model file {path} cannot be read ({error.strerror}). Check its permissions.") from error
+    if not magic:
+        raise ModelFileError(f"The model file {path} is empty. Copy or download it again.")
+    if magic != GGUF_MAGIC:
+        raise ModelFileError(f"{path} is no GGUF file: it begins with {magic!r}, expected {GGUF_MAGIC!r}. Give --model a .gguf file.")
+
+
+class Model:
+    """A loaded GGUF and its vocabulary."""
+
+    def __init__(self, path: Path, *, gpu_layers: int, log: NativeLog) -> None:
+        """``gpu_layers`` -1 means all of them.
+
+        Raises:
+            ModelFileError: llama.cpp refuses the file; the sentence carries its reason.
+        """
+        check_file(path)
+        params = llama_cpp.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
+        handle = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+        if not handle:
+            raise ModelFileError(_load_sentence(path, list(log.errors)))
+        self._handle = handle
+        self._vocab = llama_cpp.llama_model_get_vocab(handle)
+        self.path = path
+        self.n_vocab: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        self.context_train: int = llama_cpp.llama_model_n_ctx_train(handle)
+        self.parameters: int = llama_cpp.llama_model_n_params(handle)
+        self._bos: int = llama_cpp.llama_vocab_bos(self._vocab)
+        self._add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+
+    @property
+    def handle(self) -> Any:
+        return self._handle
+
+    def metadata(self, key: str) -> str:
+        """A string of the file's metadata, "" where it has none."""
+        buffer = ctypes.create_string_buffer(1 << 18)
+        length = llama_cpp.llama_model_meta_val_str(self._handle, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
+
+    def quantisation(self) -> str:
+        """The file's type as llama.cpp names it, the last word of a description like ``llama ?B Q4_1``."""
+        buffer = ctypes.create_string_buffer(256)
+        llama_cpp.llama_model_desc(self._handle, buffer, len(buffer))
+        return buffer.value.decode().replace(" - ", " ").split(" ", 2)[-1]
+
+    def chat_template(self) -> str:
+        template = llama_cpp.llama_model_chat_template(self._handle, None)
+        return template.decode("utf-8", "replace") if template else ""
+
+    def special_text(self, token: int) -> str:
+        return self.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    @property
+    def bos(self) -> str:
+        return self.special_text(self._bos)
+
+    @property
+    def eos(self) -> str:
+        return self.special_text(llama_cpp.llama_vocab_eos(self._vocab))
+
+    def ends(self, token: int) -> bool:
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+
+    def tokenize(self, text: str, *, control: bool) -> list[int]:
+        """Token ids of one segment; special tokens are recognised in control segments alone."""
+        raw = text.encode()
+        room = len(raw) + 8  # a token a byte and a few of the tokenizer's own is the most there can be
+        ids = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(self._vocab, raw, len(raw), ids, room, False, control)
+        if count < 0:
+            ids = (llama_cpp.llama_token * -count)()
+            count = llama_cpp.llama_tokenize(self._vocab, raw, len(raw), ids, -count, False, control)
+        return list(ids[:count])
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Token ids of a prompt, segment by segment, with the beginning-of-sequence token where the model wants one."""
+        ids = [i for segment in prompt for i in self.tokenize(segment.text, control=segment.control)]
+        if self._add_bos and self._bos >= 0 and ids[:1] != [self._bos]:
+            ids.insert(0, self._bos)
+        return ids
+
+    def piece(self, token: int, *, special: bool = False) -> bytes:
+        """The bytes of a token; b"" for a control token unless ``special``."""
+        buffer = ctypes.create_string_buffer(64)
+        count = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+        if count < 0:
+            buffer = ctypes.create_string_buffer(-count)
+            count = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+        return buffer.raw[:count]
+
+
+class Context:
+    """The KV store and the one batch that the loop fills. Owned by one thread."""
+
+    def __init__(self, model: Model, *, cells: int, batch: int, sequences: int, threads: int) -> None:
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = batch
+        params.n_seq_max = sequences
+        # Any sequence may use any cell; with separate stores a partial copy between sequences aborts natively.
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = threads
+        handle = llama_cpp.llama_init_from_model(model.handle, params)
+        if not handle:
+            raise ModelFileError(f"A context of {cells:,} tokens for {model.path.name} does not fit into memory. Give a smaller --context.")
+        self._handle = handle
+        self._model = model
+        self._memory = llama_cpp.llama_get_memory(handle)
+        self._batch = llama_cpp.llama_batch_init(batch, 0, sequences)
+        self.cells: int = llama_cpp.llama_n_ctx(handle)
+
+    @property
+    def used(self) -> int:
+        """Tokens in the batch that is being filled."""
+        return int(self._batch.n_tokens)
+
+    def clear(self) -> None:
+        self._batch.n_tokens = 0
+
+    def add(self, token: int, *, position: int, sequence: int, output: bool) -> int:
+        """Puts a token into the batch; returns its index, where its logits will be if ``output``."""
+        index = int(self._batch.n_tokens)
+        self._batch.token[index] = token
+        self._batch.pos[index] = position
+        self._batch.n_seq_id[index] = 1
+        self._batch.seq_id[index][0] = sequence
+        self._batch.logits[index] = output
+        self._batch.n_tokens = index + 1
+        return index
+
+    def decode(self) -> None:
+        """Computes the batch. Raises RuntimeError with llama.cpp's code when it does not."""
+        code = llama_cpp.llama_decode(self._handle, self._batch)
+        if code != 0:
+            raise RuntimeError(f"llama_decode returned {code} for a batch of {self.used} tokens")
+
+    def logits(self, index: int) -> npt.NDArray[np.float32]:
+        """Shape (vocabulary,), a view that the next decode overwrites."""
+        pointer = llama_cpp.llama_get_logits_ith(self._handle, index)
+        return np.ctypeslib.as_array(pointer, shape=(self._model.n_vocab,))
+
+    def sample(self, sampler: Sampler, index: int) -> int:
+        return int(llama_cpp.llama_sampler_sample(sampler.handle, self._handle, index))
+
+    def forget(self, sequence: int) -> None:
+        """Frees the cells of a sequence."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+
+class Sampler:
+    """One request's chain of llama.cpp samplers, with its own random state and repetition window."""
+
+    REPEAT_WINDOW = 64  # tokens; llama.cpp's default for the penalty
+
+    def __init__(self, sampling: Sampling, *, n_vocab: int) -> None:
+        self.handle = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        for link in self._links(sampling, n_vocab):
+            llama_cpp.llama_sampler_chain_add(self.handle, link)
+
+    def _links(self, sampling: Sampling, n_vocab: int) -> Sequence[Any]:
+        penalties = llama_cpp.llama_sampler_init_penalties(n_vocab, self.REPEAT_WINDOW, sampling.repeat_penalty, 0.0, 0.0)
+        if sampling.temperature <= 0:
+            return (penalties, llama_cpp.llama_sampler_init_greedy())
+        return (
+            penalties,
+            llama_cpp.llama_sampler_init_top_k(sampling.top_k),
+            llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
+            llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1),
+            llama_cpp.llama_sampler_init_temp(sampling.temperature),
+            llama_cpp.llama_sampler_init_dist(sampling.seed),
+        )
+
+    def close(self) -> None:
+        llama_cpp.llama_sampler_free(self.handle)
+
+
+def _load_sentence(path: Path, errors: list[str]) -> str:
+    """llama.cpp's reason in words, with the cure; its own last line where the reason is none of the usual ones."""
+    native = " ".join(errors)
+    if "unknown model architecture" in native:
+        kind = native.split("unknown model architecture:", 1)[1].split("'")[1] if "'" in native else "?"
+        return (
+            f"{path.name} holds a model of the architecture '{kind}', which this build of llama.cpp does not know. "
+            "Choose another GGUF, or update llama-cpp-python."
+        )
+    if "not within the file bounds" in native or "failed to read" in native or "unexpectedly reached" in native:
+        return f"{path.name} is truncated: the file ends before its tensors do. Copy or download it again."
+    reason = next((line for line in errors if "error loading model" in line), errors[0] if errors else "no reason given")
+    return f"llama.cpp cannot load {path.name}: {reason}. Copy or download the file again, or choose another GGUF."

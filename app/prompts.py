@@ -1,0 +1,141 @@
+"""Every prompt and template, as segments. Training and serving share them; nothing else writes prompts.
+
+A chat template is the model's own Jinja text. It is rendered with placeholders where contents go, then split at them: what
+the template wrote is control, what people wrote is content, so no text can forge a turn (DESIGN.md, Prompt).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from app.errors import ModelFileError
+from app.records import Message, Prompt, Question, Role, Segment
+
+ANSWER_PREFIX = "Answer:"
+
+CHAT_SYSTEM = (
+    "You are a careful assistant to clinicians. Answer briefly and clearly, in plain words and short paragraphs. "
+    "Say so when you do not know. Never invent sources or references."
+)
+QUESTION_SYSTEM = "You answer medical examination questions. Exactly one option is the best answer."
+QUESTION_CLOSE = "Reply with the letter of the best option."
+
+# Private-use characters: they can't stand in a template, and any that stand in a content are never looked at.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """A model's chat template with the texts of its special tokens. An empty template means plain text."""
+
+    template: str
+    bos: str = ""
+    eos: str = ""
+
+
+def chat_prompt(form: ChatFormat, messages: Sequence[Message]) -> Prompt:
+    """The system text and the conversation so far, up to where the assistant's next words begin."""
+    turns = [("system", CHAT_SYSTEM)] + [(str(message.role), message.text) for message in messages]
+    return render(form, turns)
+
+
+def question_prompt(form: ChatFormat, question: Question) -> Prompt:
+    """A question as the read-out of its labels sees it, up to and including ``Answer:``."""
+    turns = [("system", QUESTION_SYSTEM), (str(Role.USER), question_text(question))]
+    return (*render(form, turns), Segment(ANSWER_PREFIX))
+
+
+def question_text(question: Question) -> str:
+    options = "\n".join(f"{letter}. {text}" for letter, text in question.options.items())
+    return f"{question.stem}\n\n{options}\n\n{QUESTION_CLOSE}"
+
+
+def render(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> Prompt:
+    """Turns (role, content) as segments, thinking off, ending where the assistant speaks.
+
+    Raises:
+        ModelFileError: the template is broken, or drops a turn's content.
+    """
+    if not form.template:
+        return _plain(turns)
+    marked = [(role, f"{_OPEN}{number}{_CLOSE}") for number, (role, _) in enumerate(turns)]
+    try:
+        text = _run(form, marked)
+    except jinja2.TemplateError:
+        # Templates without a system turn (Gemma's) raise: its text then opens the first user turn.
+        marked, turns = _without_system(turns)
+        text = _run_or_refuse(form, marked)
+    return _split(_close_thinking(text), [content for _, content in turns])
+
+
+def _run_or_refuse(form: ChatFormat, marked: Sequence[tuple[str, str]]) -> str:
+    try:
+        return _run(form, marked)
+    except jinja2.TemplateError as error:
+        raise ModelFileError(
+            f"The model's chat template cannot be rendered ({error}). Choose an instruction-tuned GGUF with a working template."
+        ) from error
+
+
+def _run(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> str:
+    # The environment that transformers renders chat templates in, so that both sides see one text.
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"], undefined=jinja2.Undefined
+    )
+    environment.globals["raise_exception"] = _raise
+    # strftime_now stays undefined: templates then fall back to a fixed date, and a prompt is the same on every day.
+    messages = [{"role": role, "content": content} for role, content in turns]
+    values: dict[str, Any] = {"messages": messages, "bos_token": form.bos, "eos_token": form.eos}
+    return environment.from_string(form.template).render(**values, add_generation_prompt=True, enable_thinking=False)
+
+
+def _raise(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)
+
+
+def _without_system(turns: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The same turns with the system's text at the head of the first user turn, marked and plain."""
+    system = "\n\n".join(content for role, content in turns if role == "system")
+    rest = [(role, content) for role, content in turns if role != "system"]
+    if system and rest:
+        rest[0] = (rest[0][0], f"{system}\n\n{rest[0][1]}")
+    return [(role, f"{_OPEN}{number}{_CLOSE}") for number, (role, _) in enumerate(rest)], rest
+
+
+def _close_thinking(text: str) -> str:
+    """Closes a thinking block that a template leaves open before the answer."""
+    if text.rfind("<think>") > text.rfind("</think>"):
+        return text.rstrip("\n") + "\n\n</think>\n\n"
+    return text
+
+
+def _split(text: str, contents: Sequence[str]) -> Prompt:
+    segments: list[Segment] = []
+    seen: set[int] = set()
+    # re.split with one group: template, number, template, number, ..., template
+    for place, part in enumerate(_PLACEHOLDER.split(text)):
+        if place % 2:
+            seen.add(int(part))
+            segments.append(Segment(contents[int(part)]))
+        else:
+            segments.append(Segment(part, control=True))
+    missing = set(range(len(contents))) - seen
+    if missing:
+        raise ModelFileError(
+            f"The model's chat template drops turn {min(missing) + 1} of {len(contents)}. Choose a GGUF with a chat template."
+        )
+    return tuple(segment for segment in segments if segment.text)
+
+
+def _plain(turns: Sequence[tuple[str, str]]) -> Prompt:
+    """For base models without a template: named paragraphs, no special tokens to forge."""
+    names = {"system": "Instructions", "user": "Question", "assistant": "Reply"}
+    parts = [Segment(f"{names[role]}: {content}\n\n") for role, content in turns]
+    return (*parts, Segment("Reply:"))

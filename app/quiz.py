@@ -1,0 +1,204 @@
+"""One round of practice: choose -> show -> commit -> grade -> keep, and the model's reading of a question. No page.
+
+A question's key, explanations and the model's reading leave this module only after the learner has committed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.eci import ANSWER_SET_MASS, answer_set, probabilities
+from app.engine.base import Engine, LabelRequest
+from app.errors import BadInput, Conflict, NotFound
+from app.prompts import ChatFormat, question_prompt
+from app.questions import Bank
+from app.records import Attempt, Confidence, Question, Round
+from app.store import Store
+
+MAX_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The model's probability for each option, from one pass. ``answer_set``: the fewest options with ``mass`` of it.
+
+    ``calibration`` names what the figures were calibrated on; "uncalibrated" until there is such a measurement.
+    """
+
+    probabilities: dict[str, float]
+    answer_set: tuple[str, ...]
+    mass: float
+    calibration: str
+    model: str
+
+    @property
+    def sure(self) -> bool:
+        return len(self.answer_set) == 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A round as its grid shows it: the questions in order, the attempts made, the flags, and where to go on."""
+
+    round: Round
+    questions: tuple[Question, ...]
+    attempts: dict[str, Attempt]
+    flags: frozenset[str]
+
+    @property
+    def current(self) -> str:
+        """The first question that is not answered; the first of all when none is left."""
+        open_ones = [question.id for question in self.questions if question.id not in self.attempts]
+        return open_ones[0] if open_ones else self.questions[0].id
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many questions of a kind there are, were answered, and were right."""
+
+    name: str
+    total: int
+    answered: int
+    correct: int
+
+
+class Quiz:
+    """The bank, and every visitor's rounds through it."""
+
+    def __init__(self, bank: Bank, store: Store, engine: Engine, *, seed: int | None = None) -> None:
+        """``seed`` fixes the order of rounds, for tests; without it every round has an order of its own."""
+        self._questions = {question.id: question for question in bank.questions}
+        self._store = store
+        self._engine = engine
+        self._random = random.Random(seed)
+
+    def progress(self, visitor: int) -> Progress:
+        """The visitor's current round, begun where there is none yet."""
+        current = self._store.current_round(visitor) or self._begin(visitor, 1)
+        return self._progress(visitor, current)
+
+    def new_round(self, visitor: int) -> Progress:
+        """A further round; the attempts of earlier ones stay kept."""
+        current = self._store.current_round(visitor)
+        return self._progress(visitor, self._begin(visitor, current.number + 1 if current else 1))
+
+    def question(self, identity: str) -> Question:
+        """Raises NotFound when the bank does not have it."""
+        found = self._questions.get(identity)
+        if found is None:
+            raise NotFound(f"The bank has no question {identity!r:.60}. Choose another in the grid.")
+        return found
+
+    def hint(self, identity: str, number: int) -> str:
+        """Hint ``number``, from 1, of growing strength."""
+        hints = self.question(identity).hints
+        if not 1 <= number <= len(hints):
+            raise NotFound(f"There is no hint {number}; this question has {len(hints)}.")
+        return hints[number - 1]
+
+    def commit(
+        self,
+        visitor: int,
+        identity: str,
+        *,
+        round_id: str,
+        chosen: str,
+        confidence: str,
+        seconds: float,
+        hints: int = 0,
+        struck: Sequence[str] = (),
+    ) -> Attempt:
+        """Grades and keeps an answer. Committing again, from any page, gives the first one back.
+
+        Raises:
+            BadInput: a letter, confidence or time that cannot be.
+            NotFound: no such question or round.
+        """
+        question = self.question(identity)
+        for letter in (chosen, *struck):
+            if letter not in question.options:
+                raise BadInput(f"{letter!r:.20} is no option of this question; expected one of {', '.join(question.options)}.")
+        if confidence not in list(Confidence):
+            raise BadInput(f"The confidence is {confidence!r:.20}; expected guess, unsure or sure.")
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise BadInput(f"The time is {seconds} seconds; expected 0 to {MAX_SECONDS:.0f}.")
+        attempt = Attempt(
+            question=identity,
+            chosen=chosen,
+            key=question.key,
+            confidence=Confidence(confidence),
+            seconds=seconds,
+            hints=max(0, min(hints, len(question.hints))),
+            struck=tuple(sorted(set(struck))),
+        )
+        return self._store.add_attempt(visitor, round_id, attempt)
+
+    def attempt(self, visitor: int, identity: str) -> Attempt | None:
+        """The attempt at a question in the current round."""
+        current = self._store.current_round(visitor)
+        return self._store.attempts(visitor, current.id).get(identity) if current else None
+
+    def readout_after_commit(self, visitor: int, identity: str) -> Readout:
+        """The model's reading, for a learner who has committed.
+
+        Raises:
+            Conflict: not committed yet.
+            EngineError: there is no model, or it has no labels.
+        """
+        question = self.question(identity)
+        if self.attempt(visitor, identity) is None:
+            raise Conflict("The model's reading is shown after you commit an answer. Choose an option and press Enter.")
+        return read_options(self._engine, question)
+
+    def set_flag(self, visitor: int, identity: str, flagged: bool) -> None:
+        self._store.set_flag(visitor, self.question(identity).id, flagged)
+
+    def _begin(self, visitor: int, number: int) -> Round:
+        order = list(self._questions)
+        self._random.shuffle(order)
+        return self._store.add_round(visitor, number, order)
+
+    def _progress(self, visitor: int, current: Round) -> Progress:
+        # A question may have left the bank since the round began, or joined it: those come last.
+        known = [identity for identity in current.order if identity in self._questions]
+        known += [identity for identity in self._questions if identity not in set(known)]
+        if not known:
+            raise NotFound("The question bank is empty. Put question files (*.jsonl) into assets/bank and start again.")
+        attempts = self._store.attempts(visitor, current.id)
+        flags = frozenset(self._store.flags(visitor))
+        return Progress(current, tuple(self._questions[identity] for identity in known), attempts, flags)
+
+
+def read_options(engine: Engine, question: Question) -> Readout:
+    """The model's probability for each option: one prefill, no text. Raises EngineError."""
+    info = engine.info()
+    letters = tuple(question.options)
+    form = ChatFormat(info.chat_template, info.bos, info.eos)
+    scores = engine.label_scores([LabelRequest(question_prompt(form, question), letters)])[0]
+    shares = probabilities(scores)
+    members = tuple(letters[place] for place in answer_set(shares))
+    by_letter = {letter: float(share) for letter, share in zip(letters, shares, strict=True)}
+    return Readout(by_letter, members, ANSWER_SET_MASS, "uncalibrated", info.name)
+
+
+def tally_by_system(progress: Progress) -> list[Tally]:
+    systems = sorted({question.system for question in progress.questions})
+    return [
+        _tally(system, [question for question in progress.questions if question.system == system], progress.attempts) for system in systems
+    ]
+
+
+def tally_by_confidence(progress: Progress) -> list[Tally]:
+    return [_tally(level.value, _at(level, progress), progress.attempts) for level in Confidence]
+
+
+def _at(level: Confidence, progress: Progress) -> list[Question]:
+    attempts = progress.attempts
+    return [question for question in progress.questions if question.id in attempts and attempts[question.id].confidence is level]
+
+
+def _tally(name: str, questions: Sequence[Question], attempts: dict[str, Attempt]) -> Tally:
+    made = [attempts[question.id] for question in questions if question.id in attempts]
+    return Tally(name, len(questions), len(made), sum(attempt.correct for attempt in made))

@@ -1,0 +1,126 @@
+"""The records that flow between modules: frozen, without behaviour beyond small derivations.
+
+They know nothing of files, databases, models or pages.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+OPTION_LETTERS = "ABCDEFGHIJ"
+NO_SOURCE = "model knowledge, no source"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a prompt. Only a control segment is tokenized with special tokens on."""
+
+    text: str
+    control: bool = False
+
+
+Prompt = tuple[Segment, ...]
+
+
+class Role(enum.StrEnum):
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Status(enum.StrEnum):
+    """How an answer ended. STREAMING on disk means: being written, or cut off by a crash."""
+
+    STREAMING = "streaming"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CUT = "cut"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What one answer cost. ``first_token`` in seconds from the request, ``tokens`` written."""
+
+    first_token: float | None = None
+    tokens_per_second: float | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    id: str
+    role: Role
+    text: str
+    status: Status = Status.COMPLETE
+    note: str = ""
+    model: str = ""
+    source: str = ""
+    speed: Speed = Speed()
+    context_used: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    id: str
+    title: str
+    updated: datetime
+
+
+class Confidence(enum.StrEnum):
+    """How sure the learner said they were, before the key was shown."""
+
+    GUESS = "guess"
+    UNSURE = "unsure"
+    SURE = "sure"
+
+
+def _no_explanations() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One record for practice, training and evaluation (DESIGN.md, Question)."""
+
+    id: str
+    stem: str
+    options: Mapping[str, str]
+    key: str
+    explanations: Mapping[str, str] = field(default_factory=_no_explanations)
+    objective: str = ""
+    hints: tuple[str, ...] = ()
+    subject: str = ""
+    system: str = ""
+    step: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One committed answer. ``seconds`` is the learner's time on the item with the page in view."""
+
+    question: str
+    chosen: str
+    key: str
+    confidence: Confidence
+    seconds: float
+    hints: int = 0
+    struck: tuple[str, ...] = ()
+
+    @property
+    def correct(self) -> bool:
+        return self.chosen == self.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One pass through the bank in an order of its own. ``number`` counts a visitor's rounds from 1."""
+
+    id: str
+    number: int
+    order: tuple[str, ...]

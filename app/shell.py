@@ -1,0 +1,315 @@
+"""The guards around the application, as plain ASGI middleware: visitor identity, limits, closed doors, headers.
+
+Each does one thing and knows nothing of chat, quiz or model. `app.web` puts them together.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.ui.visitors import HEADER, TOKEN_STATE
+
+COOKIE = "llamacare_visitor"
+COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep a cookie
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url
+MAX_BODY = 1_000_000  # bytes; a private conversation of 400 long turns fits
+MAX_EVENTS = 10_000  # Gradio events whose owner is remembered
+
+# What the pages and gradio_client need of Gradio. Everything else of it is closed: files, uploads, proxies, monitoring,
+# run history, other sessions' streams, code editing.
+GRADIO_OPEN = re.compile(
+    r"/(?:|practise/?|config/?|theme\.css|favicon\.ico|robots\.txt|(?:assets|static|svelte)/[\w./@+-]+"
+    r"|gradio_api/(?:info/?|app_id/?|startup-events|queue/join|queue/data|cancel|heartbeat/[\w-]+))"
+)
+OUR_OWN = ("/api/", "/static/ui/", "/static/styles/")
+SESSION_POSTS = ("/gradio_api/queue/join", "/gradio_api/cancel")
+
+
+class Doors:
+    """Opens what is ours and what we need of Gradio, and answers "not found" to the rest, however it is spelled."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
+            await refuse(send, 404, "There is nothing at this address. Go to / for the chat or to /practise.")
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    plain = unquote(path)
+    if ".." in plain.split("/") or "//" in plain:
+        return False
+    return plain.startswith(OUR_OWN) or GRADIO_OPEN.fullmatch(plain) is not None
+
+
+class SameOrigin:
+    """Turns away what another site's page sends: an Origin, if there is one, must be the host that was asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            origin = headers.get("origin")
+            foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+            if foreign or (headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD")):
+                await refuse(send, 403, "This call comes from another site's page and is not answered.")
+                return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Reads at most ``MAX_BODY`` bytes of a request's body, whether or not its length was announced."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        body = await read_body(receive)
+        if body is None:
+            await refuse(send, 413, f"The request is larger than {MAX_BODY:,} bytes. Send less at once.")
+        else:
+            await self._app(scope, replay(body, receive), send)
+
+
+class Visitors:
+    """Finds the visitor's token in the cookie or the header and gives a new one with a page, never with a call."""
+
+    def __init__(self, app: ASGIApp, *, in_frame: bool) -> None:
+        """``in_frame``: the page stands in another site's frame, as on a Space, and its cookie must survive there."""
+        self._app = app
+        self._attributes = "SameSite=None; Secure; Partitioned" if in_frame else "SameSite=Lax"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        token = find_token(Headers(scope=scope))
+        fresh = token is None and scope["method"] == "GET" and scope["path"].rstrip("/") in ("", "/practise")
+        if fresh:
+            token = secrets.token_urlsafe(32)
+        scope.setdefault("state", {})[TOKEN_STATE] = token
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and fresh:
+                cookie = f"{COOKIE}={token}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; {self._attributes}"
+                MutableHeaders(scope=message).append("set-cookie", cookie)
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+
+def find_token(headers: Headers) -> str | None:
+    """A well-formed token of the header, else of the cookie."""
+    named = headers.get(HEADER, "")
+    if TOKEN.fullmatch(named):
+        return named
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None and TOKEN.fullmatch(morsel.value) else None
+
+
+class GradioSessions:
+    """Keeps Gradio's events apart by visitor. Gradio gives a session's stream to whoever knows its hash and cancels any
+    event for anyone: here every session hash is replaced by one that is bound to the visitor's token, and an event is
+    cancelled only for the visitor who began it. Calls without a visitor are turned away."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._owners: OrderedDict[str, str] = OrderedDict()  # event id -> bound session hash
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith(("/gradio_api/queue/", "/gradio_api/cancel", "/gradio_api/heartbeat/")):
+            await self._app(scope, receive, send)
+            return
+        token: str | None = scope["state"][TOKEN_STATE]
+        if token is None:
+            await refuse(send, 401, f"Send the header {HEADER} with 43 characters from secrets.token_urlsafe(32).")
+        elif path in SESSION_POSTS:
+            await self._post(scope, receive, send, token)
+        else:
+            await self._app(_bind_address(scope, token), receive, send)
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send, token: str) -> None:
+        body = _json_object(await read_body(receive) or b"")
+        if body is None:
+            await refuse(send, 400, "The body is no JSON object. Use gradio_client as the README shows.")
+            return
+        session = bound(token, str(body.get("session_hash")))
+        if scope["path"].endswith("/cancel") and self._owners.get(str(body.get("event_id"))) != session:
+            await refuse(send, 404, "There is no such event.")
+            return
+        raw = json.dumps({**body, "session_hash": session}).encode()
+        headers = [(k, v) for k, v in scope["headers"] if k != b"content-length"]
+        scope = {**scope, "headers": [*headers, (b"content-length", str(len(raw)).encode())]}
+        await self._app(scope, replay(raw, receive), self._remembering(send, session))
+
+    def _remembering(self, send: Send, session: str) -> Send:
+        async def wrapped(message: Message) -> None:
+            event = _json_object(message.get("body", b"")) if message["type"] == "http.response.body" else None
+            if event is not None and "event_id" in event:
+                self._owners[str(event["event_id"])] = session
+                while len(self._owners) > MAX_EVENTS:
+                    self._owners.popitem(last=False)
+            await send(message)
+
+        return wrapped
+
+
+def bound(token: str, session_hash: str) -> str:
+    """A session hash that only this visitor's calls can name."""
+    return hashlib.sha256(f"{token}:{session_hash}".encode()).hexdigest()[:32]
+
+
+def _bind_address(scope: Scope, token: str) -> Scope:
+    """The session hash of a GET, which stands in the query or at the end of the path."""
+    if scope["path"].startswith("/gradio_api/heartbeat/"):
+        head, _, session = scope["path"].rpartition("/")
+        path = f"{head}/{bound(token, session)}"
+        return {**scope, "path": path, "raw_path": path.encode()}
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"))
+    query = urlencode([(k, bound(token, v) if k == "session_hash" else v) for k, v in pairs])
+    return {**scope, "query_string": query.encode()}
+
+
+class SecurityHeaders:
+    """Adds the content security policy and its companions to every answer.
+
+    Gradio's page carries its configuration in inline scripts that differ by request; each is allowed by its own hash, so
+    the policy needs neither 'unsafe-inline' nor 'unsafe-eval' for scripts.
+    """
+
+    def __init__(self, app: ASGIApp, *, frame_ancestors: Iterable[str]) -> None:
+        self._app = app
+        self._frame_ancestors = " ".join(frame_ancestors)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+        held: list[bytes] = []
+
+        async def guarded(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                if Headers(raw=message["headers"]).get("content-type", "").startswith("text/html"):
+                    start = message  # held back until the page is whole and its scripts are known
+                    return
+                await send(self._with_headers(message, []))
+            elif start is None:
+                await send(message)
+            else:
+                held.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    page = b"".join(held)
+                    await send(self._with_headers(start, inline_script_hashes(page.decode("utf-8", "replace"))))
+                    await send({"type": "http.response.body", "body": page})
+
+        await self._app(scope, receive, guarded)
+
+    def _with_headers(self, message: Message, scripts: list[str]) -> Message:
+        headers = MutableHeaders(scope=message)
+        for name, value in self._values(scripts).items():
+            headers[name] = value
+        return message
+
+    def _values(self, scripts: list[str]) -> Mapping[str, str]:
+        policy = (
+            "default-src 'none'",
+            " ".join(("script-src 'self'", *scripts)),
+            # Gradio's Svelte writes style elements and attributes; styles can't send anything out under img-src and font-src.
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            f"frame-ancestors {self._frame_ancestors}",
+        )
+        return {
+            "content-security-policy": "; ".join(policy),
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "same-origin",
+            "permissions-policy": "camera=(), microphone=(), geolocation=()",
+            "cross-origin-resource-policy": "same-origin",
+        }
+
+
+_INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+
+
+def inline_script_hashes(html: str) -> list[str]:
+    """The policy's sources ('sha256-...') for the inline scripts of one page."""
+    digests = (hashlib.sha256(text.encode()).digest() for text in _INLINE_SCRIPT.findall(html))
+    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The whole body, None when it is larger than ``MAX_BODY``; b"" where the client went away."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b""
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body that was read, then whatever comes after it (the client going away)."""
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+async def refuse(send: Send, status: int, sentence: str) -> None:
+    body = json.dumps({"error": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _json_object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

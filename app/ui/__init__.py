@@ -1,0 +1,1 @@
+"""The browser's side: pages, their scripts, the routes that these speak to, and the Gradio API. The only home of gradio."""

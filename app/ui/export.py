@@ -1,0 +1,49 @@
+"""Conversations as files: Markdown to read, JSON to process."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from app.records import Message, Role
+
+Form = Literal["md", "json"]
+FORMAT = "llamacare.conversation/1"
+
+
+def as_markdown(title: str, messages: Sequence[Message]) -> str:
+    parts = [f"# {title}"]
+    for message in messages:
+        if message.role is Role.USER:
+            parts += ["## Question", message.text]
+        else:
+            parts += ["## Answer", message.text or "(no text)"]
+            parts.append(f"*{' · '.join(filter(None, (message.model, message.source)))}*")
+            if message.note:
+                parts.append(f"*{message.note}*")
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(title: str, messages: Sequence[Message], updated: datetime | None) -> str:
+    value: dict[str, Any] = {"format": FORMAT, "title": title, "updated": updated.isoformat() if updated else None}
+    value["messages"] = [
+        {
+            "role": message.role,
+            "text": message.text,
+            "status": message.status,
+            "note": message.note,
+            "model": message.model,
+            "source": message.source,
+        }
+        for message in messages
+    ]
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def file_name(title: str, form: Form) -> str:
+    """A name that every file system takes, from the title's first words."""
+    words = re.sub(r"[^\w-]+", "-", title, flags=re.UNICODE).strip("-")[:60].rstrip("-")
+    return f"{words or 'conversation'}.{form}"

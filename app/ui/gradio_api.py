@@ -1,0 +1,79 @@
+"""The Gradio API: /ask and /score_options, for gradio_client. Each call carries its visitor's token in a header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from app.chat import Chat, Ended, Grown
+from app.engine.base import Engine
+from app.errors import BadInput, LlamaCareError
+from app.quiz import read_options
+from app.records import OPTION_LETTERS, Question, Status
+from app.ui.visitors import visitor_id
+
+MIN_OPTIONS = 2
+
+
+class GradioApi:
+    """The endpoints over these parts. ``register`` is called inside a Blocks context."""
+
+    def __init__(self, chat: Chat, engine: Engine) -> None:
+        self._chat = chat
+        self._engine = engine
+
+    def register(self) -> None:
+        # concurrency_limit None: the engine has a queue of its own, in which every caller's work advances.
+        gr.api(self.ask, api_name="ask", concurrency_limit=None)
+        gr.api(self.score_options, api_name="score_options", concurrency_limit=None)
+
+    def ask(self, message: str, conversation_id: str | None = None, *, request: gr.Request) -> Iterator[str]:
+        """Streams the answer to a message, each time the whole text so far.
+
+        Args:
+            message: the question.
+            conversation_id: one of the caller's conversations, to go on in it; none begins a new one.
+        """
+        try:
+            turn = self._chat.begin(_visitor(request), message, conversation=conversation_id or None)
+            for event in turn.events():
+                if isinstance(event, Grown):
+                    yield event.text
+                elif isinstance(event, Ended):
+                    if event.answer.status is Status.FAILED:
+                        raise gr.Error(event.answer.note, print_exception=False)
+                    yield event.answer.text
+        except LlamaCareError as error:
+            raise gr.Error(error.sentence, print_exception=False) from error
+
+    def score_options(self, stem: str, options: list[str], *, request: gr.Request) -> dict[str, float]:
+        """The model's probability for each option of a question, uncalibrated: {"A": 0.2, ...}. No text is generated.
+
+        Args:
+            stem: the question.
+            options: two to ten texts; the first is A.
+        """
+        try:
+            _visitor(request)
+            return read_options(self._engine, _question(stem, options)).probabilities
+        except LlamaCareError as error:
+            raise gr.Error(error.sentence, print_exception=False) from error
+
+
+def _visitor(request: gr.Request) -> int:
+    inner = request.request
+    assert inner is not None
+    return visitor_id(inner)
+
+
+def _question(stem: object, options: object) -> Question:
+    """A question as the read-out needs it; what comes over the wire is of any type."""
+    if not isinstance(stem, str) or not stem.strip():
+        raise BadInput(f"The stem is {stem!r:.60}; expected a text that is not empty.")
+    if not isinstance(options, list) or not all(isinstance(option, str) and option.strip() for option in options):
+        raise BadInput(f"The options are {options!r:.60}; expected a list of texts that are not empty.")
+    if not MIN_OPTIONS <= len(options) <= len(OPTION_LETTERS):
+        raise BadInput(f"There are {len(options)} options; expected {MIN_OPTIONS} to {len(OPTION_LETTERS)}.")
+    lettered = dict(zip(OPTION_LETTERS, options, strict=False))
+    return Question(id="", stem=stem, options=lettered, key="")

@@ -1,0 +1,103 @@
+"""Our FastAPI shell: the guards, the pages, the routes that their scripts call, and the Gradio API, in one ASGI application.
+
+Gradio is mounted last and inside; what it answers has passed every guard (`app.shell`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse
+
+from app.chat import Chat
+from app.engine.base import Engine
+from app.errors import LlamaCareError
+from app.quiz import Quiz
+from app.settings import Settings
+from app.shell import BodyLimit, Doors, GradioSessions, SameOrigin, SecurityHeaders, Visitors
+from app.store import Store
+from app.ui.ask_routes import ask_router
+from app.ui.gradio_api import GradioApi
+from app.ui.pages import build_pages, mount_options
+from app.ui.practise_routes import practise_router
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the pages stand on. ``close`` ends the engine and the store."""
+
+    engine: Engine
+    store: Store
+    chat: Chat
+    quiz: Quiz
+
+    def close(self) -> None:
+        self.engine.close()
+        self.store.close()
+
+
+def build_web(settings: Settings, parts: Parts) -> FastAPI:
+    """The application, ready to be served. Closing it (its lifespan's end) closes the parts."""
+
+    @asynccontextmanager
+    async def lifespan(_web: FastAPI) -> AsyncIterator[None]:
+        yield
+        await anyio.to_thread.run_sync(parts.close)
+
+    web = FastAPI(title="LlamaCare", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, middleware=_guards(settings))
+    web.state.store = parts.store
+    # Each answer holds a thread while it waits for its next piece; its own limit keeps them from starving other calls.
+    streams = anyio.CapacityLimiter(settings.max_waiting)
+    web.include_router(ask_router(parts.chat, parts.store, parts.engine, streams))
+    web.include_router(practise_router(parts.quiz))
+    web.add_exception_handler(LlamaCareError, _refusal)
+    web.add_exception_handler(RequestValidationError, _wrong_shape)
+    web.mount("/static/ui", StaticFiles(directory=ROOT / "app" / "ui" / "static"))
+    web.mount("/static/styles", StaticFiles(directory=ROOT / "assets" / "styles"))
+    pages = build_pages(GradioApi(parts.chat, parts.engine))
+    pages.queue(max_size=settings.max_waiting, api_open=True)
+    gr.mount_gradio_app(web, pages, path="/", max_file_size=0, **mount_options())
+    return web
+
+
+def _guards(settings: Settings) -> list[Middleware]:
+    """Outermost first."""
+    on_space = settings.space is not None
+    ancestors = ("'self'", "https://huggingface.co") if on_space else ("'none'",)
+    return [
+        Middleware(SecurityHeaders, frame_ancestors=ancestors),
+        Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False),
+        Middleware(Doors),
+        Middleware(SameOrigin),
+        # No origin is allowed. Its presence also keeps Gradio from answering with CORS headers of its own.
+        Middleware(CORSMiddleware, allow_origins=()),
+        Middleware(BodyLimit),
+        Middleware(Visitors, in_frame=on_space),
+        Middleware(GradioSessions),
+    ]
+
+
+def _refusal(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LlamaCareError)
+    return JSONResponse({"error": error.sentence}, status_code=error.status)
+
+
+def _wrong_shape(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "the body"
+    value = f"{first.get('input')!r:.60}"
+    return JSONResponse({"error": f"{field} is {value}; {first['msg']}. Correct it and send it again."}, status_code=400)
