@@ -33,7 +33,9 @@ def main(arguments: list[str]) -> int:
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     print(f"LlamaCare is open at http://{f'[{shown}]' if ':' in shown else shown}:{port} (Ctrl+C ends it)", flush=True)
-    config = uvicorn.Config(build_web(settings, parts), log_level="warning", timeout_graceful_shutdown=3, server_header=False)
+    config = uvicorn.Config(
+        build_web(settings, parts), log_level="warning", timeout_graceful_shutdown=3, server_header=False
+    )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
@@ -54,7 +56,9 @@ def build_parts(settings: Settings) -> Parts:
 def _listen(settings: Settings) -> socket.socket:
     """Takes the port before anything is built, so that a taken one is told at once."""
     try:
-        return socket.create_server((settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+        return socket.create_server(
+            (settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        )
     except OSError as error:
         raise SettingsError(
             f"--port is {settings.port}; it cannot be opened on {settings.host} ({error.strerror}). "

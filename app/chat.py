@@ -66,7 +66,9 @@ ChatEvent = Begun | Fitted | Queued | Prefilling | Grown | Ended
 class Turn:
     """One question being answered. ``events`` is run by one thread; ``stop`` may be called from any."""
 
-    def __init__(self, chat: Chat, visitor: int, conversation: Conversation | None, history: Sequence[Message], answer: Message) -> None:
+    def __init__(
+        self, chat: Chat, visitor: int, conversation: Conversation | None, history: Sequence[Message], answer: Message
+    ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.visitor = visitor
         self.conversation = conversation
@@ -130,7 +132,9 @@ class Turn:
 
     def _await_model(self) -> Generator[ChatEvent, None, None]:
         """Signs of life while the model loads or is started again; an engine that failed raises at the next call."""
-        while self._chat.engine.status().phase in (Phase.LOADING, Phase.RESTARTING) and not self._stopped.wait(WAIT_SECONDS):
+        while self._chat.engine.status().phase in (Phase.LOADING, Phase.RESTARTING) and not self._stopped.wait(
+            WAIT_SECONDS
+        ):
             yield Queued(0)
 
     def _grow(self, text: str, elapsed: float) -> None:
@@ -237,8 +241,12 @@ class Chat:
 
     def _admit(self, conversation: str | None) -> None:
         if len(self._turns) >= self._max_turns:
-            raise Busy(f"{len(self._turns)} answers are being written, the most that this machine takes. Try again in a minute.")
-        if conversation and any(turn.conversation and turn.conversation.id == conversation for turn in self._turns.values()):
+            raise Busy(
+                f"{len(self._turns)} answers are being written, the most that this machine takes. Try again in a minute."
+            )
+        if conversation and any(
+            turn.conversation and turn.conversation.id == conversation for turn in self._turns.values()
+        ):
             raise Conflict("An answer is still being written in this conversation. Stop it or wait for its end.")
 
 
@@ -275,12 +283,16 @@ def _question(text: str) -> Message:
     if not text:
         raise BadInput("The message is empty; expected a question. Type one and send it again.")
     if len(text) > MAX_CHARACTERS:
-        raise TooLarge(f"The message has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken. Shorten it and send it again.")
+        raise TooLarge(
+            f"The message has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken. Shorten it and send it again."
+        )
     return Message(id=secrets.token_urlsafe(16), role=Role.USER, text=text)
 
 
 def _empty_answer() -> Message:
-    return Message(id=secrets.token_urlsafe(16), role=Role.ASSISTANT, text="", status=Status.STREAMING, source=NO_SOURCE)
+    return Message(
+        id=secrets.token_urlsafe(16), role=Role.ASSISTANT, text="", status=Status.STREAMING, source=NO_SOURCE
+    )
 
 
 def _title(text: str) -> str:

@@ -60,7 +60,12 @@ def read_bank(folder: Path) -> Bank:
         for line, question in rows:
             if question.id in questions:
                 refusals.append(
-                    Refusal(path.name, line, "id", f"{question.id!r} stands twice in the bank. Give each row an id of its own.")
+                    Refusal(
+                        path.name,
+                        line,
+                        "id",
+                        f"{question.id!r} stands twice in the bank. Give each row an id of its own.",
+                    )
                 )
             else:
                 questions[question.id] = question
@@ -109,7 +114,10 @@ def parse_row(row: Mapping[str, Any]) -> Question:
     explanations = _lettered(row, "explanations")
     if explanations.keys() != options.keys():
         missing = sorted(options.keys() ^ explanations.keys())[0]
-        raise _Bad("explanations", f"option {missing} and its explanation do not go together. Explain every option, and no other.")
+        raise _Bad(
+            "explanations",
+            f"option {missing} and its explanation do not go together. Explain every option, and no other.",
+        )
     if texts["step"] not in STEPS:
         raise _Bad("step", f"it is {texts['step']!r}; expected one of {', '.join(STEPS)}.")
     hints = row.get("hints")

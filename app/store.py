@@ -82,7 +82,9 @@ class Store:
             except BaseException as error:
                 self._db.rollback()
                 if isinstance(error, sqlite3.Error):
-                    raise StoreError(f"The database could not be written ({error}). Check the free space and try again.") from error
+                    raise StoreError(
+                        f"The database could not be written ({error}). Check the free space and try again."
+                    ) from error
                 raise
 
     def _rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
@@ -128,9 +130,13 @@ class Store:
         return [_conversation(row) for row in rows]
 
     def conversation(self, visitor: int, conversation: str) -> Conversation:
-        row = self._row("select id, title, updated from conversations where visitor = ? and id = ?", visitor, conversation)
+        row = self._row(
+            "select id, title, updated from conversations where visitor = ? and id = ?", visitor, conversation
+        )
         if row is None:
-            raise NotFound(f"There is no conversation {conversation!r:.60}. It may have been deleted; choose another in the list.")
+            raise NotFound(
+                f"There is no conversation {conversation!r:.60}. It may have been deleted; choose another in the list."
+            )
         return _conversation(row)
 
     def add_conversation(self, visitor: int, title: str) -> Conversation:
@@ -160,7 +166,9 @@ class Store:
         rows = self._rows("select * from messages where conversation = ? order by position", conversation)
         return [_message(row) for row in rows]
 
-    def add_turn(self, visitor: int, conversation: str, question: Message, answer: Message, *, replace: str | None) -> None:
+    def add_turn(
+        self, visitor: int, conversation: str, question: Message, answer: Message, *, replace: str | None
+    ) -> None:
         """Keeps a question and its still empty answer, at the end or in place of the message ``replace`` and all after it.
 
         Raises:
@@ -170,16 +178,30 @@ class Store:
         with self._write() as db:
             if replace is not None:
                 place = self._row(
-                    "select position from messages where conversation = ? and id = ? and role = ?", conversation, replace, Role.USER
+                    "select position from messages where conversation = ? and id = ? and role = ?",
+                    conversation,
+                    replace,
+                    Role.USER,
                 )
                 if place is None:
-                    raise NotFound(f"There is no question {replace!r:.60} in this conversation. Reload the page and try again.")
-                db.table("messages").delete_where("conversation = ? and position >= ?", [conversation, place["position"]])
-            last = self._row("select coalesce(max(position), 0) as last from messages where conversation = ?", conversation)
+                    raise NotFound(
+                        f"There is no question {replace!r:.60} in this conversation. Reload the page and try again."
+                    )
+                db.table("messages").delete_where(
+                    "conversation = ? and position >= ?", [conversation, place["position"]]
+                )
+            last = self._row(
+                "select coalesce(max(position), 0) as last from messages where conversation = ?", conversation
+            )
             assert last is not None
             now = self._now()
             for offset, message in enumerate((question, answer), start=1):
-                row = {**_columns(message), "conversation": conversation, "position": last["last"] + offset, "created": now}
+                row = {
+                    **_columns(message),
+                    "conversation": conversation,
+                    "position": last["last"] + offset,
+                    "created": now,
+                }
                 db.table("messages").insert(row)
             db.table("conversations").update(conversation, {"updated": now})
 
@@ -194,13 +216,20 @@ class Store:
     def close_interrupted(self) -> None:
         """Marks answers that a crash left open. For the start of the application, before anyone asks."""
         with self._write() as db:
-            db.conn.execute("update messages set status = ?, note = ? where status = ?", [Status.FAILED, INTERRUPTED, Status.STREAMING])
+            db.conn.execute(
+                "update messages set status = ?, note = ? where status = ?",
+                [Status.FAILED, INTERRUPTED, Status.STREAMING],
+            )
 
     # Practice
 
     def current_round(self, visitor: int) -> Round | None:
         row = self._row("select * from rounds where visitor = ? order by number desc limit 1", visitor)
-        return None if row is None else Round(id=row["id"], number=row["number"], order=tuple(json.loads(row["question_order"])))
+        return (
+            None
+            if row is None
+            else Round(id=row["id"], number=row["number"], order=tuple(json.loads(row["question_order"])))
+        )
 
     def add_round(self, visitor: int, number: int, order: Sequence[str]) -> Round:
         """Begins round ``number``; where another page has begun it already, that one is returned."""
@@ -213,7 +242,8 @@ class Store:
         }
         with self._write() as db:
             db.conn.execute(
-                "insert or ignore into rounds (id, visitor, number, question_order, started) values (?, ?, ?, ?, ?)", list(row.values())
+                "insert or ignore into rounds (id, visitor, number, question_order, started) values (?, ?, ?, ?, ?)",
+                list(row.values()),
             )
         current = self.current_round(visitor)
         assert current is not None

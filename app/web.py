@@ -57,7 +57,14 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
         yield
         await anyio.to_thread.run_sync(parts.close)
 
-    web = FastAPI(title="LlamaCare", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, middleware=_guards(settings))
+    web = FastAPI(
+        title="LlamaCare",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        middleware=_guards(settings),
+    )
     web.state.store = parts.store
     # Each answer holds a thread while it waits for its next piece; its own limit keeps them from starving other calls.
     streams = anyio.CapacityLimiter(settings.max_waiting)
@@ -100,4 +107,6 @@ def _wrong_shape(_request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "the body"
     value = f"{first.get('input')!r:.60}"
-    return JSONResponse({"error": f"{field} is {value}; {first['msg']}. Correct it and send it again."}, status_code=400)
+    return JSONResponse(
+        {"error": f"{field} is {value}; {first['msg']}. Correct it and send it again."}, status_code=400
+    )

@@ -146,7 +146,9 @@ class LocalEngine:
     def label_scores(self, requests: Sequence[LabelRequest]) -> list[npt.NDArray[np.float64]]:
         head = self.info().eci
         if head is None:
-            raise NoLabels("This model has no single token for each option letter, so it cannot score options. Choose another GGUF.")
+            raise NoLabels(
+                "This model has no single token for each option letter, so it cannot score options. Choose another GGUF."
+            )
         unknown = {label for request in requests for label in request.labels} - head.token_ids.keys()
         if unknown:
             raise NoLabels(f"This model has no label {sorted(unknown)[0]!r}; it reads {', '.join(head.token_ids)}.")
@@ -196,7 +198,9 @@ class LocalEngine:
             if self._phase is not Phase.READY or self._writer is None:
                 raise EngineError(self._unavailable())
             if len(self._calls) >= self._max_open:
-                raise Busy(f"{len(self._calls)} requests wait already, the most that this machine takes. Try again in a minute.")
+                raise Busy(
+                    f"{len(self._calls)} requests wait already, the most that this machine takes. Try again in a minute."
+                )
             call = _Call(next(self._numbers))
             self._calls[call.number] = call
             writer = self._writer
@@ -257,7 +261,9 @@ class LocalEngine:
         with self._state:
             if self._closed:
                 return False, "", False
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+            )
             assert process.stdin and process.stdout and process.stderr
             self._process = process
             writer = FrameWriter(process.stdin)
@@ -338,6 +344,10 @@ def _obituary(code: int, native: list[str], *, loading: bool, file: str) -> str:
     reason = f": {last[:200]}" if last else ""
     if code < 0:
         name = signal.Signals(-code).name
-        cure = " The file is probably damaged or of a kind that this build does not know: choose another GGUF." if loading else ""
+        cure = (
+            " The file is probably damaged or of a kind that this build does not know: choose another GGUF."
+            if loading
+            else ""
+        )
         return f"The model's process crashed {when} ({name}{reason}).{cure}"
     return f"The model's process ended {when} (exit status {code}{reason})."

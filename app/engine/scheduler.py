@@ -45,7 +45,14 @@ class Scheduler:
     """Fills batches from all active work, decodes, and hands results to ``send``."""
 
     def __init__(
-        self, model: Model, context: Context, *, sequences: int, chunk: int, send: Send, clock: Callable[[], float] = time.monotonic
+        self,
+        model: Model,
+        context: Context,
+        *,
+        sequences: int,
+        chunk: int,
+        send: Send,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
         self._context = context
@@ -126,7 +133,14 @@ class Scheduler:
     def _deliver(self, work: Work) -> None:
         if work.sampling is None:
             logits = self._context.logits(work.index)
-            self._send({"kind": "scores", "id": work.call, "part": work.part, "scores": [float(logits[i]) for i in work.labels]})
+            self._send(
+                {
+                    "kind": "scores",
+                    "id": work.call,
+                    "part": work.part,
+                    "scores": [float(logits[i]) for i in work.labels],
+                }
+            )
             self._release(work)
             return
         assert work.sampler is not None
@@ -163,7 +177,9 @@ class Scheduler:
             work.sampler.close()
 
 
-def works(frame: Frame, encode: Callable[[list[list[Any]]], list[int]], head: dict[str, int], limit: int) -> Iterator[Work]:
+def works(
+    frame: Frame, encode: Callable[[list[list[Any]]], list[int]], head: dict[str, int], limit: int
+) -> Iterator[Work]:
     """The work that a frame asks for. ``limit`` is the context's size in tokens.
 
     Raises:
@@ -184,5 +200,7 @@ def _checked(tokens: list[int], limit: int) -> list[int]:
     if not tokens:
         raise ValueError("The prompt is empty; expected at least one token.")
     if len(tokens) >= limit:
-        raise ValueError(f"The prompt has {len(tokens):,} tokens; this model reads at most {limit - 1:,} here. Shorten it.")
+        raise ValueError(
+            f"The prompt has {len(tokens):,} tokens; this model reads at most {limit - 1:,} here. Shorten it."
+        )
     return tokens

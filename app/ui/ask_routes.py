@@ -103,7 +103,15 @@ def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.Capacity
     @router.post("/export")
     def export_private(body: Export, visitor: Visitor) -> Response:
         messages = [
-            Message(id=m.id, role=Role(m.role), text=m.text, status=m.status, note=m.note, model=m.model, source=_source(m.role))
+            Message(
+                id=m.id,
+                role=Role(m.role),
+                text=m.text,
+                status=m.status,
+                note=m.note,
+                model=m.model,
+                source=_source(m.role),
+            )
             for m in body.messages
         ]
         return _download(body.format, body.title, messages, None)
@@ -160,7 +168,12 @@ class Drawer:
                 return {"type": "text", "html": self._markdown.html(text)}
             case Ended(answer, used, size, dropped):
                 context = None if used is None or size is None else {"used": used, "size": size}
-                return {"type": "end", "message": self.message_json(answer), "context": context, "dropped_turns": dropped}
+                return {
+                    "type": "end",
+                    "message": self.message_json(answer),
+                    "context": context,
+                    "dropped_turns": dropped,
+                }
 
     def message_json(self, message: Message) -> dict[str, Any]:
         return {
@@ -231,9 +244,15 @@ def _source(role: str) -> str:
 
 def _download(form: Form, title: str, messages: list[Message], updated: datetime | None) -> Response:
     text, kind = (
-        (as_markdown(title, messages), "text/markdown") if form == "md" else (as_json(title, messages, updated), "application/json")
+        (as_markdown(title, messages), "text/markdown")
+        if form == "md"
+        else (as_json(title, messages, updated), "application/json")
     )
     name = file_name(title, form)
     # Two names: plain ASCII for old clients, the true one by RFC 5987.
     disposition = f"attachment; filename=\"conversation.{form}\"; filename*=UTF-8''{quote(name)}"
-    return Response(text, media_type=f"{kind}; charset=utf-8", headers={"content-disposition": disposition, "cache-control": "no-store"})
+    return Response(
+        text,
+        media_type=f"{kind}; charset=utf-8",
+        headers={"content-disposition": disposition, "cache-control": "no-store"},
+    )

@@ -11,9 +11,7 @@ from app.quiz import Progress, Quiz, Readout, Tally, tally_by_confidence, tally_
 from app.records import Attempt, Question
 from app.ui.visitors import Visitor
 
-UNCALIBRATED_NOTE = (
-    "Read off the model in one pass and not calibrated: nobody has measured how often this model is right. It is no second opinion."
-)
+UNCALIBRATED_NOTE = "Read off the model in one pass and not calibrated: nobody has measured how often this model is right. It is no second opinion."
 
 
 class Commitment(BaseModel):
@@ -81,7 +79,9 @@ def practise_router(quiz: Quiz) -> APIRouter:
             "total": len(progress.questions),
             "answered": len(known),
             "correct": sum(attempt.correct for attempt in known),
-            "systems": [{"system": tally.name, "total": tally.total, **_counts(tally)} for tally in tally_by_system(progress)],
+            "systems": [
+                {"system": tally.name, "total": tally.total, **_counts(tally)} for tally in tally_by_system(progress)
+            ],
             "confidence": [{"confidence": tally.name, **_counts(tally)} for tally in tally_by_confidence(progress)],
         }
 
@@ -92,7 +92,9 @@ def round_json(progress: Progress) -> dict[str, Any]:
     return {
         "round": progress.round.id,
         "current": progress.current,
-        "items": [_grid_json(number, question, progress) for number, question in enumerate(progress.questions, start=1)],
+        "items": [
+            _grid_json(number, question, progress) for number, question in enumerate(progress.questions, start=1)
+        ],
     }
 
 

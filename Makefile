@@ -1,0 +1,103 @@
+# LlamaCare: `make` prints the targets. Nothing is installed outside this folder, except that `make test` adds the Debian
+# package chromium where it may.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+CUDA ?=
+FLAVOUR := $(if $(filter 1 yes on,$(CUDA)),cuda,native)
+WHEELS := .wheels/$(FLAVOUR)
+INSTALLED := $(VENV)/.installed-$(FLAVOUR)
+TEST_INSTALLED := $(VENV)/.installed-tests
+LLAMA := $(shell sed -n 's/^\(llama-cpp-python==[0-9.]*\).*/\1/p' requirements.txt)
+# 23.2 is the first pip that takes build options from a requirements line; Debian 12 brings 23.0.
+PIP_VERSION := 26.3
+
+# The native build: quicker to make than the portable one of requirements.txt and as fast on this machine. Reasons of the
+# other options stand in requirements.txt.
+OPTIONS := --config-settings="cmake.define.CMAKE_CXX_FLAGS=-fno-tree-dse -fno-dse" \
+	--config-settings="cmake.define.LLAVA_BUILD=OFF" \
+	$(if $(filter cuda,$(FLAVOUR)),--config-settings="cmake.define.GGML_CUDA=ON")
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check fast slow screenshots clean
+
+# Says what is being done, then every ten seconds how long it has taken; what it printed is shown only if it failed.
+define timed
+@start=$$(date +%s); log=$$(mktemp); printf '  %s ...\n' "$(1)"; \
+( $(2) ) >"$$log" 2>&1 & job=$$!; \
+while kill -0 $$job 2>/dev/null; do sleep 1; now=$$(( $$(date +%s) - start )); \
+	if [ $$now -gt 0 ] && [ $$(( now % 10 )) -eq 0 ]; then printf '    %s s\n' $$now; fi; done; \
+if wait $$job; then rm -f "$$log"; printf '  done in %s s\n' $$(( $$(date +%s) - start )); \
+else cat "$$log"; rm -f "$$log"; printf 'Failed: %s. The reason stands above.\n' "$(1)"; exit 1; fi
+endef
+
+help: ## this list
+	@echo "LlamaCare: a private medical chat and exam practice on a model of your own machine"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  make run CUDA=1      the same on an NVIDIA GPU"
+	@echo "  make run ARGS='--port 8000 --model /path/to/model.gguf'; python app.py --help lists every flag"
+
+install: $(INSTALLED) ## make .venv with everything that the application needs
+
+run: $(INSTALLED) ## install what is missing and start on http://127.0.0.1:7860
+	@$(BIN)/python app.py $(ARGS)
+
+test: check fast slow ## install what the tests need and pass them all
+
+check: $(TEST_INSTALLED) ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy app
+	$(BIN)/mypy app.py
+
+fast: $(TEST_INSTALLED) ## tests without a model, in seconds
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+slow: $(TEST_INSTALLED) chromium ## tests on the embedded model and in a real browser
+	$(BIN)/python -m pytest -m "slow or gpu"
+
+screenshots: $(TEST_INSTALLED) chromium ## pictures of both pages, in assets/screenshots
+	$(BIN)/python -m tests.screenshots
+
+clean: ## remove .venv and the built wheels, so that the next target builds anew
+	rm -rf $(VENV) .wheels
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or later is needed. On Debian 12: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+		|| { rm -rf $(VENV); echo "Python's venv is missing. On Debian 12: apt-get install python3.11-venv"; exit 1; }
+	$(call timed,preparing pip,$(BIN)/python -m pip install --disable-pip-version-check -q "pip==$(PIP_VERSION)")
+
+$(INSTALLED): requirements.txt Makefile | $(BIN)/python
+	@command -v c++ >/dev/null || { echo "A C++ compiler is needed. On Debian 12: apt-get install g++"; exit 1; }
+ifeq ($(FLAVOUR),cuda)
+	@command -v nvcc >/dev/null || [ -n "$$CUDACXX" ] || { \
+		echo "CUDA=1 needs NVIDIA's compiler nvcc, which is not on the PATH."; \
+		echo "Install the CUDA toolkit (Debian: apt-get install nvidia-cuda-toolkit) or, if it is installed, run"; \
+		echo "  PATH=/usr/local/cuda/bin:\$$PATH make run CUDA=1. Without a GPU, run: make run"; exit 1; }
+endif
+	@mkdir -p $(WHEELS)
+	@[ -n "$$(find $(WHEELS) -name 'llama_cpp_python-$(LLAMA:llama-cpp-python==%=%)-*.whl')" ] || $(MAKE) --no-print-directory wheel FLAVOUR=$(FLAVOUR)
+	$(call timed,installing llama.cpp,$(BIN)/pip install -q --force-reinstall --no-deps $(WHEELS)/llama_cpp_python-$(LLAMA:llama-cpp-python==%=%)-*.whl)
+	$(call timed,installing the application's packages,$(BIN)/pip install -q -r requirements.txt)
+	@rm -f $(VENV)/.installed-native $(VENV)/.installed-cuda
+	@touch $@
+
+# No cache: pip would give back a wheel of the same version that was built with other options.
+.PHONY: wheel
+wheel: | $(BIN)/python
+	$(call timed,building llama.cpp for this machine (a few minutes, once),$(BIN)/pip wheel --no-cache-dir --no-deps --no-binary llama-cpp-python -w $(WHEELS) $(OPTIONS) $(LLAMA))
+
+$(TEST_INSTALLED): tests/requirements.txt $(INSTALLED)
+	$(call timed,installing the tests' packages,$(BIN)/pip install -q -r tests/requirements.txt)
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && { apt-get update -q && apt-get install -q -y chromium; } >/dev/null 2>&1; } \
+		|| { sudo -n apt-get install -q -y chromium >/dev/null 2>&1; } \
+		|| { echo "The browser tests need Debian's Chromium: apt-get install chromium"; exit 1; }
