@@ -132,9 +132,7 @@ class Turn:
 
     def _await_model(self) -> Generator[ChatEvent, None, None]:
         """Signs of life while the model loads or is started again; an engine that failed raises at the next call."""
-        while self._chat.engine.status().phase in (Phase.LOADING, Phase.RESTARTING) and not self._stopped.wait(
-            WAIT_SECONDS
-        ):
+        while self._chat.engine.status().phase in (Phase.LOADING, Phase.RESTARTING) and not self._stopped.wait(WAIT_SECONDS):
             yield Queued(0)
 
     def _grow(self, text: str, elapsed: float) -> None:
@@ -241,12 +239,8 @@ class Chat:
 
     def _admit(self, conversation: str | None) -> None:
         if len(self._turns) >= self._max_turns:
-            raise Busy(
-                f"{len(self._turns)} answers are being written, the most that this machine takes. Try again in a minute."
-            )
-        if conversation and any(
-            turn.conversation and turn.conversation.id == conversation for turn in self._turns.values()
-        ):
+            raise Busy(f"{len(self._turns)} answers are being written, the most that this machine takes. Try again in a minute.")
+        if conversation and any(turn.conversation and turn.conversation.id == conversation for turn in self._turns.values()):
             raise Conflict("An answer is still being written in this conversation. Stop it or wait for its end.")
 
 
@@ -290,9 +284,7 @@ def _question(text: str) -> Message:
 
 
 def _empty_answer() -> Message:
-    return Message(
-        id=secrets.token_urlsafe(16), role=Role.ASSISTANT, text="", status=Status.STREAMING, source=NO_SOURCE
-    )
+    return Message(id=secrets.token_urlsafe(16), role=Role.ASSISTANT, text="", status=Status.STREAMING, source=NO_SOURCE)
 
 
 def _title(text: str) -> str:

@@ -11,9 +11,7 @@ def all_migrations() -> Migrations:
 
     @steps(name="0001_conversations")
     def _conversations(db: Database) -> None:
-        db.table("visitors").create(
-            {"id": int, "token_hash": str, "created": str}, pk="id", not_null={"token_hash", "created"}
-        )
+        db.table("visitors").create({"id": int, "token_hash": str, "created": str}, pk="id", not_null={"token_hash", "created"})
         db.table("visitors").create_index(["token_hash"], unique=True)
         db.table("conversations").create(
             {"id": str, "visitor": int, "title": str, "created": str, "updated": str},

@@ -119,9 +119,7 @@ class Quiz:
         question = self.question(identity)
         for letter in (chosen, *struck):
             if letter not in question.options:
-                raise BadInput(
-                    f"{letter!r:.20} is no option of this question; expected one of {', '.join(question.options)}."
-                )
+                raise BadInput(f"{letter!r:.20} is no option of this question; expected one of {', '.join(question.options)}.")
         if confidence not in list(Confidence):
             raise BadInput(f"The confidence is {confidence!r:.20}; expected guess, unsure or sure.")
         if not 0 <= seconds <= MAX_SECONDS:
@@ -199,11 +197,7 @@ def tally_by_confidence(progress: Progress) -> list[Tally]:
 
 def _at(level: Confidence, progress: Progress) -> list[Question]:
     attempts = progress.attempts
-    return [
-        question
-        for question in progress.questions
-        if question.id in attempts and attempts[question.id].confidence is level
-    ]
+    return [question for question in progress.questions if question.id in attempts and attempts[question.id].confidence is level]
 
 
 def _tally(name: str, questions: Sequence[Question], attempts: dict[str, Attempt]) -> Tally:

@@ -75,9 +75,7 @@ def read_settings(arguments: Sequence[str], environ: Mapping[str, str]) -> Setti
     values: dict[str, Any] = {}
     for flag in flags:
         from_flag = given[flag.field]
-        name, text = (
-            (flag.option, from_flag) if from_flag is not None else (flag.variable, environ.get(flag.variable, ""))
-        )
+        name, text = (flag.option, from_flag) if from_flag is not None else (flag.variable, environ.get(flag.variable, ""))
         if not text and from_flag is None:
             name, text = flag.option, flag.default
         try:
@@ -92,19 +90,13 @@ def all_flags(environ: Mapping[str, str]) -> tuple[Flag, ...]:
     space = _space(environ)
     hosts = f"localhost,127.0.0.1,[::1],{space.host}" if space else "localhost,127.0.0.1,[::1]"
     return (
-        Flag(
-            "host", "0.0.0.0" if space else "127.0.0.1", _text, "address to listen on; 127.0.0.1 is this machine alone"
-        ),
+        Flag("host", "0.0.0.0" if space else "127.0.0.1", _text, "address to listen on; 127.0.0.1 is this machine alone"),
         Flag("port", "7860", _whole(0, 65535), "port to listen on; 0 takes a free one"),
-        Flag(
-            "data-dir", str(_data_dir(environ, space)), _path, "folder for conversations and practice; made if absent"
-        ),
+        Flag("data-dir", str(_data_dir(environ, space)), _path, "folder for conversations and practice; made if absent"),
         Flag("model", "", _model, "path of a .gguf file; the embedded SmolLM2-135M-Instruct if not given"),
         Flag("context", "8192", _whole(256, 1 << 20), "tokens that prompt and answer may have together"),
         Flag("threads", "0", _whole(0, 1024), "threads that compute; 0 takes every core that may be used"),
-        Flag(
-            "gpu-layers", "-1", _whole(-1, 10_000), "layers on the GPU; -1 all, 0 none; without effect in a CPU build"
-        ),
+        Flag("gpu-layers", "-1", _whole(-1, 10_000), "layers on the GPU; -1 all, 0 none; without effect in a CPU build"),
         Flag("max-waiting", "32", _whole(1, 10_000), "requests that may be open at once; more are turned away"),
         Flag("allowed-hosts", hosts, _hosts, "host names, separated by commas, by which the page may be opened"),
     )

@@ -143,9 +143,7 @@ class GradioSessions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith(
-            ("/gradio_api/queue/", "/gradio_api/cancel", "/gradio_api/heartbeat/")
-        ):
+        if scope["type"] != "http" or not path.startswith(("/gradio_api/queue/", "/gradio_api/cancel", "/gradio_api/heartbeat/")):
             await self._app(scope, receive, send)
             return
         token: str | None = scope["state"][TOKEN_STATE]

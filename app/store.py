@@ -130,9 +130,7 @@ class Store:
         return [_conversation(row) for row in rows]
 
     def conversation(self, visitor: int, conversation: str) -> Conversation:
-        row = self._row(
-            "select id, title, updated from conversations where visitor = ? and id = ?", visitor, conversation
-        )
+        row = self._row("select id, title, updated from conversations where visitor = ? and id = ?", visitor, conversation)
         if row is None:
             raise NotFound(
                 f"There is no conversation {conversation!r:.60}. It may have been deleted; choose another in the list."
@@ -166,9 +164,7 @@ class Store:
         rows = self._rows("select * from messages where conversation = ? order by position", conversation)
         return [_message(row) for row in rows]
 
-    def add_turn(
-        self, visitor: int, conversation: str, question: Message, answer: Message, *, replace: str | None
-    ) -> None:
+    def add_turn(self, visitor: int, conversation: str, question: Message, answer: Message, *, replace: str | None) -> None:
         """Keeps a question and its still empty answer, at the end or in place of the message ``replace`` and all after it.
 
         Raises:
@@ -184,15 +180,9 @@ class Store:
                     Role.USER,
                 )
                 if place is None:
-                    raise NotFound(
-                        f"There is no question {replace!r:.60} in this conversation. Reload the page and try again."
-                    )
-                db.table("messages").delete_where(
-                    "conversation = ? and position >= ?", [conversation, place["position"]]
-                )
-            last = self._row(
-                "select coalesce(max(position), 0) as last from messages where conversation = ?", conversation
-            )
+                    raise NotFound(f"There is no question {replace!r:.60} in this conversation. Reload the page and try again.")
+                db.table("messages").delete_where("conversation = ? and position >= ?", [conversation, place["position"]])
+            last = self._row("select coalesce(max(position), 0) as last from messages where conversation = ?", conversation)
             assert last is not None
             now = self._now()
             for offset, message in enumerate((question, answer), start=1):
@@ -225,11 +215,7 @@ class Store:
 
     def current_round(self, visitor: int) -> Round | None:
         row = self._row("select * from rounds where visitor = ? order by number desc limit 1", visitor)
-        return (
-            None
-            if row is None
-            else Round(id=row["id"], number=row["number"], order=tuple(json.loads(row["question_order"])))
-        )
+        return None if row is None else Round(id=row["id"], number=row["number"], order=tuple(json.loads(row["question_order"])))
 
     def add_round(self, visitor: int, number: int, order: Sequence[str]) -> Round:
         """Begins round ``number``; where another page has begun it already, that one is returned."""

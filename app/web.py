@@ -107,6 +107,4 @@ def _wrong_shape(_request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "the body"
     value = f"{first.get('input')!r:.60}"
-    return JSONResponse(
-        {"error": f"{field} is {value}; {first['msg']}. Correct it and send it again."}, status_code=400
-    )
+    return JSONResponse({"error": f"{field} is {value}; {first['msg']}. Correct it and send it again."}, status_code=400)

@@ -107,9 +107,7 @@ class FakeEngine:
 
     def _scores(self, request: LabelRequest) -> npt.NDArray[np.float64]:
         text = "".join(segment.text for segment in request.prompt)
-        return np.asarray(
-            [zlib.crc32(f"{text}{label}".encode()) % 997 / 300 for label in request.labels], dtype=np.float64
-        )
+        return np.asarray([zlib.crc32(f"{text}{label}".encode()) % 997 / 300 for label in request.labels], dtype=np.float64)
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
         self.info()

@@ -71,9 +71,7 @@ def check_file(path: Path) -> None:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
-        raise ModelFileError(
-            f"The model file {path} cannot be read ({error.strerror}). Check its permissions."
-        ) from error
+        raise ModelFileError(f"The model file {path} cannot be read ({error.strerror}). Check its permissions.") from error
     if not magic:
         raise ModelFileError(f"The model file {path} is empty. Copy or download it again.")
     if magic != GGUF_MAGIC:
@@ -239,9 +237,7 @@ class Sampler:
             llama_cpp.llama_sampler_chain_add(self.handle, link)
 
     def _links(self, sampling: Sampling, n_vocab: int) -> Sequence[Any]:
-        penalties = llama_cpp.llama_sampler_init_penalties(
-            n_vocab, self.REPEAT_WINDOW, sampling.repeat_penalty, 0.0, 0.0
-        )
+        penalties = llama_cpp.llama_sampler_init_penalties(n_vocab, self.REPEAT_WINDOW, sampling.repeat_penalty, 0.0, 0.0)
         if sampling.temperature <= 0:
             return (penalties, llama_cpp.llama_sampler_init_greedy())
         return (
@@ -268,7 +264,5 @@ def _load_sentence(path: Path, errors: list[str]) -> str:
         )
     if "not within the file bounds" in native or "failed to read" in native or "unexpectedly reached" in native:
         return f"{path.name} is truncated: the file ends before its tensors do. Copy or download it again."
-    reason = next(
-        (line for line in errors if "error loading model" in line), errors[0] if errors else "no reason given"
-    )
+    reason = next((line for line in errors if "error loading model" in line), errors[0] if errors else "no reason given")
     return f"llama.cpp cannot load {path.name}: {reason}. Copy or download the file again, or choose another GGUF."

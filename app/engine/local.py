@@ -198,9 +198,7 @@ class LocalEngine:
             if self._phase is not Phase.READY or self._writer is None:
                 raise EngineError(self._unavailable())
             if len(self._calls) >= self._max_open:
-                raise Busy(
-                    f"{len(self._calls)} requests wait already, the most that this machine takes. Try again in a minute."
-                )
+                raise Busy(f"{len(self._calls)} requests wait already, the most that this machine takes. Try again in a minute.")
             call = _Call(next(self._numbers))
             self._calls[call.number] = call
             writer = self._writer
@@ -341,13 +339,9 @@ def _obituary(code: int, native: list[str], *, loading: bool, file: str) -> str:
             "Run `make clean run` to build it for this machine."
         )
     last = next((line for line in reversed(native) if "GGML_ASSERT" in line or "error" in line.lower()), "")
-    reason = f": {last[:200]}" if last else ""
+    reason = f": {last[last.find('GGML_ASSERT') :][:200]}" if "GGML_ASSERT" in last else f": {last[:200]}" if last else ""
     if code < 0:
         name = signal.Signals(-code).name
-        cure = (
-            " The file is probably damaged or of a kind that this build does not know: choose another GGUF."
-            if loading
-            else ""
-        )
+        cure = " The file is probably damaged or of a kind that this build does not know: choose another GGUF." if loading else ""
         return f"The model's process crashed {when} ({name}{reason}).{cure}"
     return f"The model's process ended {when} (exit status {code}{reason})."

@@ -177,9 +177,7 @@ class Scheduler:
             work.sampler.close()
 
 
-def works(
-    frame: Frame, encode: Callable[[list[list[Any]]], list[int]], head: dict[str, int], limit: int
-) -> Iterator[Work]:
+def works(frame: Frame, encode: Callable[[list[list[Any]]], list[int]], head: dict[str, int], limit: int) -> Iterator[Work]:
     """The work that a frame asks for. ``limit`` is the context's size in tokens.
 
     Raises:
@@ -200,7 +198,5 @@ def _checked(tokens: list[int], limit: int) -> list[int]:
     if not tokens:
         raise ValueError("The prompt is empty; expected at least one token.")
     if len(tokens) >= limit:
-        raise ValueError(
-            f"The prompt has {len(tokens):,} tokens; this model reads at most {limit - 1:,} here. Shorten it."
-        )
+        raise ValueError(f"The prompt has {len(tokens):,} tokens; this model reads at most {limit - 1:,} here. Shorten it.")
     return tokens

@@ -1,4 +1,4 @@
-"""What the Ask page's scripts call: conversations, turns, exports, the model's state. Thin: every rule lives in chat and store."""
+"""What the Ask page's scripts call: conversations, turns, exports, the model's state. Every rule lives in chat and store."""
 
 from __future__ import annotations
 

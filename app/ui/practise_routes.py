@@ -79,9 +79,7 @@ def practise_router(quiz: Quiz) -> APIRouter:
             "total": len(progress.questions),
             "answered": len(known),
             "correct": sum(attempt.correct for attempt in known),
-            "systems": [
-                {"system": tally.name, "total": tally.total, **_counts(tally)} for tally in tally_by_system(progress)
-            ],
+            "systems": [{"system": tally.name, "total": tally.total, **_counts(tally)} for tally in tally_by_system(progress)],
             "confidence": [{"confidence": tally.name, **_counts(tally)} for tally in tally_by_confidence(progress)],
         }
 
@@ -92,9 +90,7 @@ def round_json(progress: Progress) -> dict[str, Any]:
     return {
         "round": progress.round.id,
         "current": progress.current,
-        "items": [
-            _grid_json(number, question, progress) for number, question in enumerate(progress.questions, start=1)
-        ],
+        "items": [_grid_json(number, question, progress) for number, question in enumerate(progress.questions, start=1)],
     }
 
 
