@@ -238,7 +238,8 @@ class Store:
     def attempts(self, visitor: int, round_id: str) -> dict[str, Attempt]:
         """Question id -> its attempt in a round."""
         rows = self._rows(
-            "select attempts.* from attempts join rounds on rounds.id = attempts.round where rounds.visitor = ? and rounds.id = ?",
+            "select attempts.* from attempts join rounds on rounds.id = attempts.round"
+            " where rounds.visitor = ? and rounds.id = ?",
             visitor,
             round_id,
         )

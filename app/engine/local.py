@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -36,6 +35,7 @@ from app.engine.base import (
     Sampling,
     StreamEvent,
 )
+from app.engine.obituary import obituary
 from app.engine.wire import Frame, FrameWriter, pack, read_frames
 from app.errors import Busy, EngineDied, EngineError, NoLabels
 from app.records import Prompt
@@ -284,7 +284,7 @@ class LocalEngine:
             pass  # the pipe broke: the child's exit status says why
         code = process.wait()
         listener.join(CLOSE_SECONDS)
-        sentence = refusal or _obituary(code, list(native), loading=not ready, file=self._model.path.name)
+        sentence = refusal or obituary(code, list(native), loading=not ready, file=self._model.path.name)
         self._bury(sentence)
         return ready, sentence, not refusal
 
@@ -326,22 +326,3 @@ def _event(frame: Frame) -> StreamEvent:
 def _listen(pipe: Any, lines: deque[str]) -> None:
     for line in pipe:
         lines.append(line.decode("utf-8", "replace").rstrip())
-
-
-def _obituary(code: int, native: list[str], *, loading: bool, file: str) -> str:
-    """How the child ended, in words, with the cure where the cause is known."""
-    when = f"while loading {file}" if loading else "while it worked"
-    if code == -signal.SIGKILL:
-        return f"The model's process was ended {when} (kill -9, or out of memory: then choose a smaller model or --context)."
-    if loading and code == -signal.SIGILL:
-        return (
-            f"llama.cpp was built for another processor and stopped {when} (illegal instruction). "
-            "Run `make clean run` to build it for this machine."
-        )
-    last = next((line for line in reversed(native) if "GGML_ASSERT" in line or "error" in line.lower()), "")
-    reason = f": {last[last.find('GGML_ASSERT') :][:200]}" if "GGML_ASSERT" in last else f": {last[:200]}" if last else ""
-    if code < 0:
-        name = signal.Signals(-code).name
-        cure = " The file is probably damaged or of a kind that this build does not know: choose another GGUF." if loading else ""
-        return f"The model's process crashed {when} ({name}{reason}).{cure}"
-    return f"The model's process ended {when} (exit status {code}{reason})."
