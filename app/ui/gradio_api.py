@@ -28,7 +28,7 @@ class GradioApi:
         gr.api(self.ask, api_name="ask", concurrency_limit=None)
         gr.api(self.score_options, api_name="score_options", concurrency_limit=None)
 
-    def ask(self, message: str, conversation_id: str | None = None, *, request: gr.Request) -> Iterator[str]:
+    def ask(self, request: gr.Request, message: str, conversation_id: str | None = None) -> Iterator[str]:
         """Streams the answer to a message, each time the whole text so far.
 
         Args:
@@ -47,7 +47,7 @@ class GradioApi:
         except LlamaCareError as error:
             raise gr.Error(error.sentence, print_exception=False) from error
 
-    def score_options(self, stem: str, options: list[str], *, request: gr.Request) -> dict[str, float]:
+    def score_options(self, request: gr.Request, stem: str, options: list[str]) -> dict[str, float]:
         """The model's probability for each option of a question, uncalibrated: {"A": 0.2, ...}. No text is generated.
 
         Args:

@@ -20,6 +20,9 @@ STYLES = ("tokens.css", "base.css", "ask.css", "practise.css")
 PAPER, PAPER_DARK = "#faf8f4", "#131716"
 """Gradio's first paint, before our style sheets are there. The same as --paper in tokens.css."""
 
+HIDE_GRADIO = "gradio-app { visibility: hidden; }"
+"""Gradio's spinner and navigation bar; also part of the theme, which arrives before the rest."""
+
 
 class MountOptions(TypedDict):
     """Keywords of `gr.mount_gradio_app` that make Gradio show our pages and do nothing else."""
@@ -62,6 +65,7 @@ def page_head() -> str:
 def page_theme() -> gr.themes.Base:
     """Return a theme that loads no font and paints our paper colour until the style sheets have arrived."""
     theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    theme.custom_css = HIDE_GRADIO
     return theme.set(body_background_fill=PAPER, body_background_fill_dark=PAPER_DARK)
 
 
@@ -69,7 +73,7 @@ def mount_options() -> MountOptions:
     """Return the keywords for `gr.mount_gradio_app(app, build_pages(), path="/", **mount_options())`."""
     return {
         "head": page_head(),
-        "css": "gradio-app { visibility: hidden; }",
+        "css": HIDE_GRADIO,
         "theme": page_theme(),
         "footer_links": [],
         "run_history": False,

@@ -1,0 +1,109 @@
+"""Order and shared parts of the tests: fast first, then slow, then gpu.
+
+Fast tests build the real application on the fake engine; slow ones on the embedded model, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from app.chat import Chat
+from app.engine.base import Engine
+from app.engine.fake import FakeEngine
+from app.questions import Bank, read_bank
+from app.quiz import Quiz
+from app.settings import Settings, read_settings
+from app.store import Store
+from app.ui.visitors import HEADER
+from app.web import Parts, build_web
+
+ROOT = Path(__file__).parents[1]
+ORDER = ("slow", "gpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(
+        key=lambda item: max((ORDER.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in ORDER), default=0)
+    )
+
+
+@pytest.fixture(scope="session")
+def bank() -> Bank:
+    return read_bank(ROOT / "assets" / "bank")
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "data")
+    yield store
+    store.close()
+
+
+def settings_for(folder: Path, *flags: str, **environ: str) -> Settings:
+    return read_settings(["--data-dir", str(folder), "--allowed-hosts", "testserver,localhost", *flags], environ)
+
+
+def parts_for(engine: Engine, store: Store, bank: Bank) -> Parts:
+    return Parts(engine, store, Chat(engine, store, max_turns=4, seed=lambda: 1), Quiz(bank, store, engine, seed=1))
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def visitor_headers(token: str | None = None) -> dict[str, str]:
+    return {HEADER: token or new_token()}
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory, bank: Bank) -> Iterator[tuple[FastAPI, FakeEngine]]:
+    """The real shell on a fake engine, built once: Gradio takes a second for it. Tests are apart by their visitors."""
+    folder = tmp_path_factory.mktemp("web")
+    store = Store(folder)
+    engine = FakeEngine()
+    yield build_web(settings_for(folder), parts_for(engine, store, bank)), engine
+    store.close()
+
+
+@pytest.fixture
+def web_engine(application: tuple[FastAPI, FakeEngine]) -> Iterator[FakeEngine]:
+    """The application's engine, ready again after the test."""
+    yield application[1]
+    application[1].retry()
+
+
+@pytest.fixture
+def client(application: tuple[FastAPI, FakeEngine]) -> TestClient:
+    """A new visitor. Not entered: the lifespan (Gradio's start) is not needed for our own routes."""
+    return TestClient(application[0], headers=visitor_headers())
+
+
+@pytest.fixture
+def another(client: TestClient) -> TestClient:
+    """A second visitor of the same application."""
+    return TestClient(client.app, headers=visitor_headers())
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something is so; fails the test after a minute, which is no measure of speed."""
+    import time
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen within a minute"
+            time.sleep(0.02)
+
+    return wait

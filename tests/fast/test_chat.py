@@ -1,0 +1,209 @@
+"""One turn of the chat, on the fake engine and a real database."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from app.chat import Begun, Chat, Ended, Fitted, Grown
+from app.engine.fake import FakeEngine
+from app.errors import BadInput, Busy, Conflict, NotFound, TooLarge
+from app.prompts import CHAT_SYSTEM
+from app.records import NO_SOURCE, Message, Role, Status
+from app.store import Store
+
+
+@pytest.fixture
+def visitor(store: Store) -> int:
+    return store.visitor("v" * 43)
+
+
+def chat_on(engine: FakeEngine, store: Store, max_turns: int = 4) -> Chat:
+    return Chat(engine, store, max_turns=max_turns, seed=lambda: 1)
+
+
+def answer(chat: Chat, visitor: int, text: str, **where: str) -> Ended:
+    last = list(chat.begin(visitor, text, **where).events())[-1]
+    assert isinstance(last, Ended)
+    return last
+
+
+def place_of(chat: Chat, visitor: int) -> str:
+    return chat.store.conversations(visitor)[0].id
+
+
+def test_an_answer_is_kept_with_its_model_and_that_it_has_no_source(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    answer(chat, visitor, "  What is asthma? ")
+    question, kept = store.messages(visitor, place_of(chat, visitor))
+    assert question.text == "What is asthma?"
+    assert (kept.text, kept.status, kept.model, kept.source) == ("Take a history first.", Status.COMPLETE, "Fake", NO_SOURCE)
+    assert store.conversations(visitor)[0].title == "What is asthma?"
+
+
+def test_the_question_is_kept_before_its_answer_starts(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    chat.begin(visitor, "What is asthma?")
+    assert [(m.text, m.status) for m in store.messages(visitor, place_of(chat, visitor))] == [
+        ("What is asthma?", Status.COMPLETE),
+        ("", Status.STREAMING),
+    ]
+
+
+def test_a_stopped_answer_is_kept_and_marked_and_the_engine_stops(store: Store, visitor: int) -> None:
+    engine = FakeEngine("one two three four five six")
+    chat = chat_on(engine, store)
+    turn = chat.begin(visitor, "Count.")
+    for event in turn.events():
+        if isinstance(event, Grown) and event.text == "one two":
+            chat.stop(visitor, turn.id)
+    kept = store.messages(visitor, place_of(chat, visitor))[-1]
+    assert (kept.text, kept.status) == ("one two", Status.STOPPED)
+    assert engine.closed_early == 1
+
+
+def test_a_page_that_goes_away_stops_the_engine_and_keeps_the_text(store: Store, visitor: int) -> None:
+    engine = FakeEngine("one two three")
+    chat = chat_on(engine, store)
+    events = chat.begin(visitor, "Count.").events()
+    while not isinstance(next(events), Grown):
+        pass
+    events.close()
+    kept = store.messages(visitor, place_of(chat, visitor))[-1]
+    assert (kept.text, kept.status) == ("one", Status.STOPPED)
+    assert "page went away" in kept.note
+    assert engine.closed_early == 1
+
+
+def test_an_engine_that_dies_in_mid_answer_leaves_the_text_marked_with_the_reason(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine("one two three", dies_after=2), store)
+    ended = answer(chat, visitor, "Count.")
+    assert (ended.answer.text, ended.answer.status, ended.answer.note) == ("one two", Status.FAILED, "The fake engine died.")
+    assert store.messages(visitor, place_of(chat, visitor))[-1] == ended.answer
+
+
+def test_an_answer_at_its_length_limit_is_marked_as_cut(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine(" ".join(["word"] * 2000)), store)
+    assert answer(chat, visitor, "Go on.").answer.status is Status.CUT
+
+
+def test_editing_a_question_replaces_it_and_all_after_it(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    answer(chat, visitor, "first")
+    place = place_of(chat, visitor)
+    answer(chat, visitor, "second", conversation=place)
+    first = store.messages(visitor, place)[0]
+    answer(chat, visitor, "first, better", conversation=place, replace=first.id)
+    assert [m.text for m in store.messages(visitor, place)] == ["first, better", "Take a history first."]
+
+
+def test_a_private_turn_leaves_nothing_in_the_store(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    past = [Message(id="", role=Role.USER, text="My name is a secret."), Message(id="", role=Role.ASSISTANT, text="Noted.")]
+    events = list(chat.begin_private(visitor, "What did I say?", past).events())
+    assert isinstance(events[-1], Ended)
+    assert events[-1].answer.status is Status.COMPLETE
+    assert store.conversations(visitor) == []
+    asked = "".join(segment.text for segment in engine.prompts[-1])
+    assert "My name is a secret." in asked
+    assert "What did I say?" in asked
+
+
+def test_history_goes_to_the_model_in_order(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    answer(chat, visitor, "first")
+    answer(chat, visitor, "second", conversation=place_of(chat, visitor))
+    contents = [segment.text for segment in engine.prompts[-1] if not segment.control]
+    assert contents == [CHAT_SYSTEM, "first", "Take a history first.", "second"]
+
+
+def test_a_full_context_drops_the_oldest_turns_down_to_half_and_says_how_many(store: Store, visitor: int) -> None:
+    engine = FakeEngine()
+    chat = chat_on(engine, store)
+    answer(chat, visitor, "w " * 60)
+    place = place_of(chat, visitor)
+    dropped = []
+    for _ in range(9):
+        events = list(chat.begin(visitor, "w " * 60, conversation=place).events())
+        dropped += [event.dropped for event in events if isinstance(event, Fitted)]
+    assert dropped[0] == 0
+    assert max(dropped) > 0
+    sizes = [engine.count([prompt])[0] for prompt in engine.prompts]
+    assert max(sizes) <= engine.info().context * 3 // 4
+    first_drop = next(number for number, count in enumerate(dropped) if count)
+    assert sizes[first_drop + 1] <= engine.info().context // 2
+
+
+def test_a_message_larger_than_the_context_gets_a_sentence_and_is_kept(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    ended = answer(chat, visitor, "w " * 600)
+    assert ended.answer.status is Status.FAILED
+    assert "600" in ended.answer.note or "6" in ended.answer.note
+    assert "Shorten it" in ended.answer.note
+    assert store.messages(visitor, place_of(chat, visitor))[0].text.startswith("w w")
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t "])
+def test_an_empty_message_is_refused_and_nothing_is_kept(engine: FakeEngine, store: Store, visitor: int, text: str) -> None:
+    with pytest.raises(BadInput, match="empty"):
+        chat_on(engine, store).begin(visitor, text)
+    assert store.conversations(visitor) == []
+
+
+def test_a_very_long_message_is_refused_with_its_length_and_the_limit(engine: FakeEngine, store: Store, visitor: int) -> None:
+    with pytest.raises(TooLarge, match=r"32,001 characters; at most 32,000"):
+        chat_on(engine, store).begin(visitor, "x" * 32_001)
+
+
+def test_a_conversation_has_one_answer_in_the_making_at_a_time(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    chat.begin(visitor, "first")
+    with pytest.raises(Conflict, match="still being written"):
+        chat.begin(visitor, "second", conversation=place_of(chat, visitor))
+
+
+def test_more_turns_than_the_machine_takes_are_turned_away_with_nothing_kept(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine(), store, max_turns=1)
+    chat.begin(visitor, "first")
+    with pytest.raises(Busy, match="Try again"):
+        chat.begin(visitor, "second")
+    assert len(store.conversations(visitor)) == 1
+
+
+def test_nobody_stops_another_visitors_turn(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store)
+    turn = chat.begin(visitor, "first")
+    with pytest.raises(NotFound):
+        chat.stop(store.visitor("w" * 43), turn.id)
+    assert isinstance(list(turn.events())[-1], Ended)
+
+
+def test_a_turn_waits_for_a_model_that_loads_and_can_be_stopped_while_it_waits(store: Store, visitor: int) -> None:
+    from app.engine.base import EngineStatus, Phase, Queued
+
+    class Loading(FakeEngine):
+        def status(self) -> EngineStatus:
+            return EngineStatus(Phase.LOADING)
+
+    chat = chat_on(Loading(), store)
+    turn = chat.begin(visitor, "first")
+    events = turn.events()
+    assert isinstance(next(events), Begun)
+    assert next(events) == Queued(0)
+    turn.stop()
+    ended = list(events)[-1]
+    assert isinstance(ended, Ended)
+    assert ended.answer.status is Status.STOPPED
+
+
+def test_deleting_a_conversation_stops_its_answer_and_brings_nothing_back(store: Store, visitor: int) -> None:
+    gate = threading.Event()
+    chat = chat_on(FakeEngine("one two three", gate=gate.wait), store)
+    turn = chat.begin(visitor, "first")
+    events = turn.events()
+    next(events)
+    chat.delete(visitor, place_of(chat, visitor))
+    gate.set()
+    list(events)
+    assert store.conversations(visitor) == []

@@ -1,0 +1,142 @@
+"""Rounds of practice on the real bank, a real database and the fake engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.engine.fake import FakeEngine
+from app.errors import BadInput, Conflict, EngineError, NotFound
+from app.questions import Bank
+from app.quiz import Quiz, read_options, tally_by_confidence, tally_by_system
+from app.records import Confidence
+from app.store import Store
+
+
+@pytest.fixture
+def visitor(store: Store) -> int:
+    return store.visitor("v" * 43)
+
+
+@pytest.fixture
+def quiz(bank: Bank, store: Store, engine: FakeEngine) -> Quiz:
+    return Quiz(bank, store, engine, seed=1)
+
+
+def commit(quiz: Quiz, visitor: int, chosen: str | None = None, **more: object) -> str:
+    """Answers the current question, rightly unless told otherwise; returns its id."""
+    progress = quiz.progress(visitor)
+    question = quiz.question(progress.current)
+    values = {"round_id": progress.round.id, "confidence": "sure", "seconds": 30.0, **more}
+    quiz.commit(visitor, question.id, chosen=chosen or question.key, **values)  # type: ignore[arg-type]
+    return question.id
+
+
+def test_a_round_holds_every_question_of_the_bank_once(quiz: Quiz, bank: Bank, visitor: int) -> None:
+    progress = quiz.progress(visitor)
+    assert sorted(q.id for q in progress.questions) == sorted(q.id for q in bank.questions)
+
+
+def test_the_round_goes_on_at_the_first_open_question_after_a_restart(
+    quiz: Quiz, bank: Bank, store: Store, engine: FakeEngine, visitor: int
+) -> None:
+    first = commit(quiz, visitor)
+    again = Quiz(bank, store, engine).progress(visitor)
+    assert first in again.attempts
+    assert again.current == again.questions[1].id
+    assert [q.id for q in again.questions] == [q.id for q in quiz.progress(visitor).questions]
+
+
+def test_committing_twice_keeps_the_first_answer(quiz: Quiz, visitor: int) -> None:
+    progress = quiz.progress(visitor)
+    question = quiz.question(progress.current)
+    wrong = next(letter for letter in question.options if letter != question.key)
+    answers = [
+        quiz.commit(visitor, question.id, round_id=progress.round.id, chosen=chosen, confidence="guess", seconds=1.0)
+        for chosen in (wrong, question.key)
+    ]
+    assert [answer.chosen for answer in answers] == [wrong, wrong]
+
+
+def test_a_new_round_is_unanswered_and_the_old_attempts_stay(quiz: Quiz, store: Store, visitor: int) -> None:
+    first = commit(quiz, visitor)
+    old = quiz.progress(visitor).round
+    new = quiz.new_round(visitor)
+    assert new.attempts == {}
+    assert new.round.number == old.number + 1
+    assert first in store.attempts(visitor, old.id)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"chosen": "Z"}, "expected one of A"),
+        ({"confidence": "certain"}, "expected guess, unsure or sure"),
+        ({"seconds": -1.0}, "expected 0 to"),
+        ({"seconds": float("nan")}, "expected 0 to"),
+        ({"struck": ["Q"]}, "expected one of A"),
+    ],
+)
+def test_an_impossible_answer_is_refused_with_what_was_expected(quiz: Quiz, visitor: int, wrong: dict[str, object], sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        commit(quiz, visitor, **wrong)  # type: ignore[arg-type]
+    assert quiz.progress(visitor).attempts == {}
+
+
+def test_a_round_of_another_visitor_takes_no_answer(quiz: Quiz, store: Store, visitor: int) -> None:
+    theirs = quiz.progress(store.visitor("w" * 43)).round.id
+    with pytest.raises(NotFound):
+        commit(quiz, visitor, round_id=theirs)
+
+
+def test_the_models_reading_is_withheld_until_the_learner_has_committed(quiz: Quiz, visitor: int) -> None:
+    current = quiz.progress(visitor).current
+    with pytest.raises(Conflict, match="commit"):
+        quiz.readout_after_commit(visitor, current)
+    assert commit(quiz, visitor) == current
+    readout = quiz.readout_after_commit(visitor, current)
+    assert set(readout.probabilities) == set(quiz.question(current).options)
+    assert sum(readout.probabilities.values()) == pytest.approx(1)
+    assert readout.calibration == "uncalibrated"
+
+
+def test_the_answer_set_is_the_smallest_with_nine_tenths_of_the_mass(engine: FakeEngine, bank: Bank) -> None:
+    for question in bank.questions:
+        readout = read_options(engine, question)
+        inside = sum(readout.probabilities[letter] for letter in readout.answer_set)
+        least = min(readout.probabilities[letter] for letter in readout.answer_set)
+        assert inside >= readout.mass - 1e-9 > inside - least - 1e-9
+        assert readout.sure is (len(readout.answer_set) == 1)
+
+
+def test_practice_goes_on_while_there_is_no_model(quiz: Quiz, engine: FakeEngine, visitor: int) -> None:
+    engine.failure = "The model file is missing."
+    identity = commit(quiz, visitor)
+    with pytest.raises(EngineError, match="missing"):
+        quiz.readout_after_commit(visitor, identity)
+
+
+def test_results_count_every_system_and_confidence(quiz: Quiz, visitor: int) -> None:
+    right = quiz.question(commit(quiz, visitor))
+    wrong = quiz.question(quiz.progress(visitor).current)
+    commit(quiz, visitor, chosen=next(x for x in wrong.options if x != wrong.key), confidence="guess")
+    progress = quiz.progress(visitor)
+    by_system = {tally.name: tally for tally in tally_by_system(progress)}
+    assert sum(t.answered for t in by_system.values()) == 2
+    assert by_system[right.system].correct >= 1
+    by_confidence = {tally.name: (tally.answered, tally.correct) for tally in tally_by_confidence(progress)}
+    assert by_confidence == {Confidence.GUESS: (1, 0), Confidence.UNSURE: (0, 0), Confidence.SURE: (1, 1)}
+
+
+def test_hints_come_one_by_one_and_no_further_than_there_are(quiz: Quiz, visitor: int) -> None:
+    current = quiz.progress(visitor).current
+    hints = [quiz.hint(current, number) for number in (1, 2, 3)]
+    assert len(set(hints)) == 3
+    for number in (0, 4):
+        with pytest.raises(NotFound):
+            quiz.hint(current, number)
+
+
+def test_a_bank_that_changed_since_the_round_began_still_opens(bank: Bank, store: Store, engine: FakeEngine, visitor: int) -> None:
+    Quiz(Bank(bank.questions[:10]), store, engine, seed=1).progress(visitor)
+    progress = Quiz(Bank(bank.questions[5:12]), store, engine).progress(visitor)
+    assert {q.id for q in progress.questions} == {q.id for q in bank.questions[5:12]}
