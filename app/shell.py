@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.ui.visitors import HEADER, TOKEN_STATE
+from app.ui.visitors import HEADER, LOOKUP_STATE, TOKEN_STATE
 
 COOKIE = "llamacare_visitor"
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep a cookie
@@ -96,9 +96,11 @@ class BodyLimit:
 class Visitors:
     """Finds the visitor's token in the cookie or the header and gives a new one with a page, never with a call."""
 
-    def __init__(self, app: ASGIApp, *, in_frame: bool) -> None:
-        """``in_frame``: the page stands in another site's frame, as on a Space, and its cookie must survive there."""
+    def __init__(self, app: ASGIApp, *, lookup: Callable[[str], int], in_frame: bool) -> None:
+        """``lookup`` gives a token's visitor to whoever asks for it. ``in_frame``: the page stands in another site's
+        frame, as on a Space, and its cookie must survive there."""
         self._app = app
+        self._lookup = lookup
         self._attributes = "SameSite=None; Secure; Partitioned" if in_frame else "SameSite=Lax"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +111,7 @@ class Visitors:
         fresh = token is None and scope["method"] == "GET" and scope["path"].rstrip("/") in ("", "/practise")
         if fresh:
             token = secrets.token_urlsafe(32)
-        scope.setdefault("state", {})[TOKEN_STATE] = token
+        scope.setdefault("state", {}).update({TOKEN_STATE: token, LOOKUP_STATE: self._lookup})
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and fresh:
@@ -248,7 +250,7 @@ class SecurityHeaders:
             "font-src 'self'",
             "connect-src 'self'",
             "manifest-src 'self'",
-            "base-uri 'none'",
+            "base-uri 'self'",  # Gradio's page has <base href="./">
             "form-action 'none'",
             f"frame-ancestors {self._frame_ancestors}",
         )

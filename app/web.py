@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import gradio as gr
@@ -18,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from app.chat import Chat
 from app.engine.base import Engine
@@ -49,6 +50,15 @@ class Parts:
         self.store.close()
 
 
+class FreshFiles(StaticFiles):
+    """Scripts and styles carry no version in their names, so a browser asks each time whether they changed (by ETag)."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
 def build_web(settings: Settings, parts: Parts) -> FastAPI:
     """The application, ready to be served. Closing it (its lifespan's end) closes the parts."""
 
@@ -63,24 +73,23 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        middleware=_guards(settings),
+        middleware=_guards(settings, parts.store),
     )
-    web.state.store = parts.store
     # Each answer holds a thread while it waits for its next piece; its own limit keeps them from starving other calls.
     streams = anyio.CapacityLimiter(settings.max_waiting)
     web.include_router(ask_router(parts.chat, parts.store, parts.engine, streams))
     web.include_router(practise_router(parts.quiz))
     web.add_exception_handler(LlamaCareError, _refusal)
     web.add_exception_handler(RequestValidationError, _wrong_shape)
-    web.mount("/static/ui", StaticFiles(directory=ROOT / "app" / "ui" / "static"))
-    web.mount("/static/styles", StaticFiles(directory=ROOT / "assets" / "styles"))
+    web.mount("/static/ui", FreshFiles(directory=ROOT / "app" / "ui" / "static"))
+    web.mount("/static/styles", FreshFiles(directory=ROOT / "assets" / "styles"))
     pages = build_pages(GradioApi(parts.chat, parts.engine))
     pages.queue(max_size=settings.max_waiting, api_open=True)
     gr.mount_gradio_app(web, pages, path="/", max_file_size=0, **mount_options())
     return web
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(settings: Settings, store: Store) -> list[Middleware]:
     """Outermost first."""
     on_space = settings.space is not None
     ancestors = ("'self'", "https://huggingface.co") if on_space else ("'none'",)
@@ -92,7 +101,7 @@ def _guards(settings: Settings) -> list[Middleware]:
         # No origin is allowed. Its presence also keeps Gradio from answering with CORS headers of its own.
         Middleware(CORSMiddleware, allow_origins=()),
         Middleware(BodyLimit),
-        Middleware(Visitors, in_frame=on_space),
+        Middleware(Visitors, lookup=store.visitor, in_frame=on_space),
         Middleware(GradioSessions),
     ]
 

@@ -6,6 +6,7 @@ Fast tests build the real application on the fake engine; slow ones on the embed
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -98,8 +99,6 @@ def another(client: TestClient) -> TestClient:
 @pytest.fixture
 def wait_for() -> Callable[[Callable[[], bool]], None]:
     """Waits until something is so; fails the test after a minute, which is no measure of speed."""
-    import time
-
     def wait(condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
         while not condition():

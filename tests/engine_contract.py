@@ -60,7 +60,8 @@ class EngineContract:
 
     def test_the_scores_change_with_the_question(self, engine: Engine) -> None:
         other = Question(**{**vars(HEART), "stem": "Which valve is heard best at the right second intercostal space?"})
-        first, second = engine.label_scores([LabelRequest(question_prompt(form(engine), q), ("A", "B", "C")) for q in (HEART, other)])
+        asked = [LabelRequest(question_prompt(form(engine), question), ("A", "B", "C")) for question in (HEART, other)]
+        first, second = engine.label_scores(asked)
         assert not np.allclose(first - first.mean(), second - second.mean(), atol=1e-3)
 
     def test_many_callers_at_once_all_get_their_answers(self, engine: Engine) -> None:

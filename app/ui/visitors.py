@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from app.errors import NoVisitor
-from app.store import Store
 
 TOKEN_STATE = "visitor_token"
+LOOKUP_STATE = "visitor_lookup"
 HEADER = "x-llamacare-visitor"
 
 
@@ -21,8 +22,8 @@ def visitor_id(request: Request) -> int:
             "This call carries no visitor. In the browser, open the page first and allow its cookie; "
             f"elsewhere, send a header {HEADER} with 43 characters from secrets.token_urlsafe(32)."
         )
-    store: Store = request.app.state.store
-    return store.visitor(token)
+    lookup: Callable[[str], int] = getattr(request.state, LOOKUP_STATE)
+    return lookup(token)
 
 
 Visitor = Annotated[int, Depends(visitor_id)]

@@ -49,7 +49,8 @@ TRAINING = frozenset({"torch", "transformers", "peft", "finetune", "quantize"})
 
 # What may be called while a module is imported: each only builds a value that nobody can change, or declares a field.
 PURE_CALLS = frozenset({"re.compile", "Path", "frozenset", "MappingProxyType", "field", "Field", "Depends", "enumerate"}) | {
-    "codecs.getincrementaldecoder"  # the decoder's class; none is made yet
+    "codecs.getincrementaldecoder",  # the decoder's class,
+    "codecs.getincrementaldecoder('utf-8')",  # and, as a default that every sequence makes for itself, a decoder
 }
 STATEMENTS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from app.chat import Begun, Chat, Ended, Fitted, Grown
+from app.engine.base import EngineStatus, Phase, Queued
 from app.engine.fake import FakeEngine
 from app.errors import BadInput, Busy, Conflict, NotFound, TooLarge
 from app.prompts import CHAT_SYSTEM
@@ -180,8 +181,6 @@ def test_nobody_stops_another_visitors_turn(engine: FakeEngine, store: Store, vi
 
 
 def test_a_turn_waits_for_a_model_that_loads_and_can_be_stopped_while_it_waits(store: Store, visitor: int) -> None:
-    from app.engine.base import EngineStatus, Phase, Queued
-
     class Loading(FakeEngine):
         def status(self) -> EngineStatus:
             return EngineStatus(Phase.LOADING)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jinja2
 import pytest
 
@@ -131,7 +133,7 @@ def test_a_turn_without_words_is_not_taken_for_a_dropped_one() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{% for m in messages %}{{ m.content }}", "{{ raise_exception('only tools') }}", "{{ messages.__class__.__mro__ }}{{ x.y.z }}"],
+    ["{% for m in messages %}{{ m.content }}", "{{ raise_exception('only tools') }}", "{{ messages.__class__.__mro__ }}"],
     ids=["not jinja", "raises always", "reaches out of the sandbox"],
 )
 def test_a_broken_template_is_a_sentence_with_a_cure(template: str) -> None:
@@ -188,5 +190,5 @@ def test_a_question_shows_its_stem_and_every_option_under_its_letter(template: s
 
 
 def test_a_question_does_not_show_its_key() -> None:
-    other = Question(id="q", stem=QUESTION.stem, options=QUESTION.options, key="A", explanations={"A": "This."}, hints=("Mind it.",))
+    other = replace(QUESTION, key="A", explanations={"A": "This one."}, objective="Know it.", hints=("Mind it.",))
     assert question_prompt(ChatFormat(CHATML), other) == question_prompt(ChatFormat(CHATML), QUESTION)

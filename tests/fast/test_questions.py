@@ -159,7 +159,8 @@ def test_every_bad_row_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(line(key="Z") + b"\n" + line(step="9") + b"\n" + line(id="good"))
     (tmp_path / "b.jsonl").write_bytes(b"[]")
     bank = read_bank(tmp_path)
-    assert [(r.file, r.line, r.field) for r in bank.refusals] == [("a.jsonl", 1, "key"), ("a.jsonl", 2, "step"), ("b.jsonl", 1, "")]
+    places = [(refusal.file, refusal.line, refusal.field) for refusal in bank.refusals]
+    assert places == [("a.jsonl", 1, "key"), ("a.jsonl", 2, "step"), ("b.jsonl", 1, "")]
     assert [question.id for question in bank.questions] == ["good"]
 
 

@@ -76,7 +76,9 @@ def test_a_new_round_is_unanswered_and_the_old_attempts_stay(quiz: Quiz, store: 
         ({"struck": ["Q"]}, "expected one of A"),
     ],
 )
-def test_an_impossible_answer_is_refused_with_what_was_expected(quiz: Quiz, visitor: int, wrong: dict[str, object], sentence: str) -> None:
+def test_an_impossible_answer_is_refused_with_what_was_expected(
+    quiz: Quiz, visitor: int, wrong: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(BadInput, match=sentence):
         commit(quiz, visitor, **wrong)  # type: ignore[arg-type]
     assert quiz.progress(visitor).attempts == {}
@@ -136,7 +138,9 @@ def test_hints_come_one_by_one_and_no_further_than_there_are(quiz: Quiz, visitor
             quiz.hint(current, number)
 
 
-def test_a_bank_that_changed_since_the_round_began_still_opens(bank: Bank, store: Store, engine: FakeEngine, visitor: int) -> None:
+def test_a_bank_that_changed_since_the_round_began_still_opens(
+    bank: Bank, store: Store, engine: FakeEngine, visitor: int
+) -> None:
     Quiz(Bank(bank.questions[:10]), store, engine, seed=1).progress(visitor)
     progress = Quiz(Bank(bank.questions[5:12]), store, engine).progress(visitor)
     assert {q.id for q in progress.questions} == {q.id for q in bank.questions[5:12]}

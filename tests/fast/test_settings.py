@@ -120,7 +120,7 @@ def test_conversations_go_where_the_user_keeps_data(tmp_path: Path) -> None:
     assert read_settings([], {}).data_dir.parts[-3:] == (".local", "share", "llamacare")
 
 
-@pytest.mark.xfail(strict=True, reason="BUG app/settings.py _data_dir and _path: the home comes from os.environ, not the one passed in")
+@pytest.mark.xfail(strict=True, reason="BUG app/settings.py: the home comes from os.environ, not from the one passed in")
 def test_the_environment_that_is_passed_in_decides_where_the_home_is(tmp_path: Path) -> None:
     assert read_settings([], {"HOME": str(tmp_path)}).data_dir == tmp_path / ".local" / "share" / "llamacare"
 

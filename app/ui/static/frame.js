@@ -1,0 +1,72 @@
+// What both pages share: header with brand, navigation and theme switch, the model's line, the drawer
+// of the left column on phones. Knows nothing of what the page shows.
+import { button, fill, h, icon } from "./dom.js";
+import { engineStatus } from "./engine_status.js";
+import { THEMES, setTheme, theme } from "./prefs.js";
+
+const THEME_ICON = { auto: "auto", light: "sun", dark: "moon" };
+
+function themeSwitch() {
+  const control = button("Theme", { kind: "quiet theme", testid: "theme", on: () => {
+    setTheme(THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]);
+    draw();
+  } });
+  const draw = () => {
+    fill(control, icon(THEME_ICON[theme()]), h("span", { text: `Theme: ${theme()}` }));
+    control.title = `Theme: ${theme()}. Press to change.`;
+  };
+  draw();
+  return control;
+}
+
+function brand() {
+  return h("a", { class: "brand", href: "/" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "LlamaCare");
+}
+
+function navigation(current) {
+  const link = (name, label, href) => h("a", { href, text: label, "aria-current": name === current ? "page" : undefined, data: { testid: `nav-${name}` } });
+  return h("nav", { class: "site-nav", "aria-label": "Pages" }, link("ask", "Ask", "/"), link("practise", "Practise", "/practise"));
+}
+
+/** Opens and closes the left column where the screen is narrow. */
+function drawer(side, opener) {
+  const shade = h("div", { class: "shade", hidden: true });
+  const set = (open) => {
+    side.classList.toggle("open", open);
+    shade.hidden = !open;
+    opener.setAttribute("aria-expanded", String(open));
+    if (open) side.querySelector("button, a, input")?.focus();
+  };
+  const close = () => {
+    if (!side.classList.contains("open")) return;
+    set(false);
+    opener.focus();
+  };
+  opener.addEventListener("click", () => set(!side.classList.contains("open")));
+  shade.addEventListener("click", close);
+  side.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    close();
+  });
+  return { shade, close: () => set(false) };
+}
+
+/** Build the frame into `mount`. Returns where to put things: {side, main, closeSide}. */
+export function buildFrame(mount, { page, title, sideLabel }) {
+  const side = h("aside", { class: "side", id: "side", "aria-label": sideLabel });
+  const main = h("main", { class: "main", id: "main", tabindex: "-1" });
+  const opener = button(sideLabel, { icon: "menu", kind: "side-opener", testid: "side-opener", "aria-controls": "side", "aria-expanded": "false" });
+  const { shade, close } = drawer(side, opener);
+  const closer = button("Close", { icon: "close", kind: "quiet side-closer", on: () => { close(); opener.focus(); } });
+  side.append(closer);
+  fill(mount,
+    h("a", { class: "skip", href: "#main", text: "Skip to the content", on: { click: (event) => { event.preventDefault(); main.focus(); } } }),
+    h("header", { class: "top" },
+      h("div", { class: "top-row" }, opener, brand(), navigation(page), themeSwitch()),
+      engineStatus()),
+    h("h1", { class: "sr-only", text: title }),
+    h("div", { class: "columns" }, side, main, shade),
+    h("div", { class: "toasts", role: "status" }));
+  return { side, main, closeSide: close };
+}

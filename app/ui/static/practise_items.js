@@ -1,0 +1,30 @@
+// The questions seen so far, each with the learner's work on it. Fetches an item once, so that a neighbour
+// fetched early shows at once. Knows nothing of what is open.
+import { call } from "./api.js";
+
+/** A question and what is being done with it; `elapsed` in milliseconds of visible time. */
+function newWork(item) {
+  return {
+    item, chosen: null, confidence: "unsure", struck: new Set(), hints: [], elapsed: 0,
+    committing: false, hinting: false, failure: "", readout: null, reading: false, readFailure: "",
+  };
+}
+
+export function createItems() {
+  let known = new Map();
+  return {
+    /** Promise of the work on question `id`; a failed fetch is forgotten, so the next call tries again. */
+    get(id) {
+      if (!known.has(id)) {
+        const shelf = known;
+        const fetched = call("GET", `/api/practise/items/${encodeURIComponent(id)}`).then(newWork);
+        fetched.catch(() => shelf.delete(id));
+        shelf.set(id, fetched);
+      }
+      return known.get(id);
+    },
+    forget() {
+      known = new Map();
+    },
+  };
+}
