@@ -276,6 +276,10 @@ def _question(text: str) -> Message:
     text = text.strip()
     if not text:
         raise BadInput("The message is empty; expected a question. Type one and send it again.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"The message holds half of a character ({text[error.start]!r}). Type it again.") from error
     if len(text) > MAX_CHARACTERS:
         raise TooLarge(
             f"The message has {len(text):,} characters; at most {MAX_CHARACTERS:,} are taken. Shorten it and send it again."

@@ -9,15 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn
 
 import jinja2
+from jinja2.ext import Extension
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.errors import ModelFileError
 from app.records import Message, Prompt, Question, Role, Segment
 
 ANSWER_PREFIX = "Answer:"
+# What templates that write today's date are given, in training and serving alike: a prompt is the same on every day.
+TEMPLATE_DATE = (2024, 7, 26)
 
 CHAT_SYSTEM = (
     "You are a careful assistant to clinicians. Answer briefly and clearly, in plain words and short paragraphs. "
@@ -68,8 +74,9 @@ def render(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> Prompt:
     marked = [(role, f"{_OPEN}{number}{_CLOSE}") for number, (role, _) in enumerate(turns)]
     try:
         text = _run(form, marked)
-    except jinja2.TemplateError:
-        # Templates without a system turn (Gemma's) raise: its text then opens the first user turn.
+    except Exception:
+        # Templates without a system turn (Gemma's) raise: its text then opens the first user turn. A template is a program
+        # that came with the model, so it may raise anything; what it raises again is told below.
         marked, turns = _without_system(turns)
         text = _run_or_refuse(form, marked)
     return _split(_close_thinking(text), [content for _, content in turns])
@@ -78,7 +85,7 @@ def render(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> Prompt:
 def _run_or_refuse(form: ChatFormat, marked: Sequence[tuple[str, str]]) -> str:
     try:
         return _run(form, marked)
-    except jinja2.TemplateError as error:
+    except Exception as error:
         raise ModelFileError(
             f"The model's chat template cannot be rendered ({error}). Choose an instruction-tuned GGUF with a working template."
         ) from error
@@ -87,13 +94,23 @@ def _run_or_refuse(form: ChatFormat, marked: Sequence[tuple[str, str]]) -> str:
 def _run(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> str:
     # The environment that transformers renders chat templates in, so that both sides see one text.
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"], undefined=jinja2.Undefined
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", GenerationTag]
     )
     environment.globals["raise_exception"] = _raise
-    # strftime_now stays undefined: templates then fall back to a fixed date, and a prompt is the same on every day.
+    environment.globals["strftime_now"] = datetime(*TEMPLATE_DATE).strftime
     messages = [{"role": role, "content": content} for role, content in turns]
     values: dict[str, Any] = {"messages": messages, "bos_token": form.bos, "eos_token": form.eos}
     return environment.from_string(form.template).render(**values, add_generation_prompt=True, enable_thinking=False)
+
+
+class GenerationTag(Extension):
+    """``{% generation %}`` marks for training what the assistant writes; for the text it means nothing."""
+
+    tags = frozenset({"generation"})  # type: ignore[assignment]  # jinja2 declares a set and only reads it
+
+    def parse(self, parser: Parser) -> list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 def _raise(message: str) -> NoReturn:
@@ -121,9 +138,13 @@ def _split(text: str, contents: Sequence[str]) -> Prompt:
     seen: set[int] = set()
     # re.split with one group: template, number, template, number, ..., template
     for place, part in enumerate(_PLACEHOLDER.split(text)):
-        if place % 2:
+        if place % 2 and int(part) < len(contents):
             seen.add(int(part))
             segments.append(Segment(contents[int(part)]))
+        elif place % 2:
+            raise ModelFileError(
+                "The model's chat template writes private-use characters, which mark contents here. Choose another GGUF."
+            )
         else:
             segments.append(Segment(part, control=True))
     missing = set(range(len(contents))) - seen

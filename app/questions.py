@@ -92,7 +92,7 @@ def read_file(path: Path) -> tuple[list[tuple[int, Question]], list[Refusal]]:
 
 def _decode(line: bytes) -> Mapping[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8"))
+        row = json.loads(line.decode("utf-8"), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise _Bad("", f"byte {error.start} is not UTF-8. Save the file as UTF-8.") from error
     except (ValueError, RecursionError) as error:
@@ -100,6 +100,16 @@ def _decode(line: bytes) -> Mapping[str, Any]:
     if not isinstance(row, dict):
         raise _Bad("", f"it is a JSON {type(row).__name__}. Write one JSON object a line.")
     return row
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a name stand twice and keeps the last; a key that was graded wrongly could come in that way."""
+    value: dict[str, Any] = {}
+    for name, part in pairs:
+        if name in value:
+            raise _Bad(name, "it stands twice in the row. Keep one.")
+        value[name] = part
+    return value
 
 
 def parse_row(row: Mapping[str, Any]) -> Question:
@@ -121,16 +131,27 @@ def parse_row(row: Mapping[str, Any]) -> Question:
     if texts["step"] not in STEPS:
         raise _Bad("step", f"it is {texts['step']!r}; expected one of {', '.join(STEPS)}.")
     hints = row.get("hints")
-    if not isinstance(hints, list) or len(hints) != HINTS or not all(isinstance(h, str) and h.strip() for h in hints):
+    if not isinstance(hints, list) or len(hints) != HINTS:
         raise _Bad("hints", f"expected a list of {HINTS} texts of growing strength.")
-    return Question(**texts, options=options, explanations=explanations, hints=tuple(hint.strip() for hint in hints))
+    return Question(
+        **texts, options=options, explanations=explanations, hints=tuple(_clean("hints", "a hint", hint) for hint in hints)
+    )
 
 
 def _text(row: Mapping[str, Any], field: str) -> str:
-    value = row.get(field)
+    if field not in row:
+        raise _Bad(field, "it is missing; expected a text that is not empty.")
+    return _clean(field, "it", row[field])
+
+
+def _clean(field: str, name: str, value: object) -> str:
+    """A text without outer white space; ``name`` is what a refusal calls it."""
     if not isinstance(value, str) or not value.strip():
-        found = "missing" if field not in row else f"{value!r:.40}"
-        raise _Bad(field, f"it is {found}; expected a text that is not empty.")
+        raise _Bad(field, f"{name} is {value!r:.40}; expected a text that is not empty.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _Bad(field, f"{name} holds half of a character ({value[error.start]!r}). Write the character itself.") from error
     return value.strip()
 
 
@@ -139,12 +160,9 @@ def _lettered(row: Mapping[str, Any], field: str) -> dict[str, str]:
     if not isinstance(value, dict) or not value:
         raise _Bad(field, 'expected an object of letters and texts, like {"A": "...", "B": "..."}.')
     expected = OPTION_LETTERS[: len(value)]
-    if "".join(sorted(value)) != expected:
+    if sorted(value) != list(expected):
         raise _Bad(field, f"its letters are {', '.join(sorted(map(str, value)))}; expected {', '.join(expected)}.")
-    for letter in expected:
-        if not isinstance(value[letter], str) or not value[letter].strip():
-            raise _Bad(field, f"{letter} is {value[letter]!r:.40}; expected a text that is not empty.")
-    return {letter: value[letter].strip() for letter in expected}
+    return {letter: _clean(field, letter, value[letter]) for letter in expected}
 
 
 def _no_repeat(options: Iterable[str]) -> None:

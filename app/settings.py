@@ -92,8 +92,8 @@ def all_flags(environ: Mapping[str, str]) -> tuple[Flag, ...]:
     return (
         Flag("host", "0.0.0.0" if space else "127.0.0.1", _text, "address to listen on; 127.0.0.1 is this machine alone"),
         Flag("port", "7860", _whole(0, 65535), "port to listen on; 0 takes a free one"),
-        Flag("data-dir", str(_data_dir(environ, space)), _path, "folder for conversations and practice; made if absent"),
-        Flag("model", "", _model, "path of a .gguf file; the embedded SmolLM2-135M-Instruct if not given"),
+        Flag("data-dir", str(_data_dir(environ, space)), _path(environ), "folder for conversations and practice; made if absent"),
+        Flag("model", "", _model(environ), "path of a .gguf file; the embedded SmolLM2-135M-Instruct if not given"),
         Flag("context", "8192", _whole(256, 1 << 20), "tokens that prompt and answer may have together"),
         Flag("threads", "0", _whole(0, 1024), "threads that compute; 0 takes every core that may be used"),
         Flag("gpu-layers", "-1", _whole(-1, 10_000), "layers on the GPU; -1 all, 0 none; without effect in a CPU build"),
@@ -128,8 +128,8 @@ def _data_dir(environ: Mapping[str, str], space: Space | None) -> Path:
     if space is not None:
         persistent = Path("/data")
         return persistent / "llamacare" if os.access(persistent, os.W_OK) else Path("/tmp/llamacare")
-    home = environ.get("XDG_DATA_HOME", "")
-    return Path(home) / "llamacare" if home else Path.home() / ".local" / "share" / "llamacare"
+    data_home = environ.get("XDG_DATA_HOME", "") or f"{environ.get('HOME', '')}/.local/share"
+    return Path(data_home) / "llamacare"
 
 
 def _text(text: str) -> str:
@@ -138,12 +138,21 @@ def _text(text: str) -> str:
     return text.strip()
 
 
-def _path(text: str) -> Path:
-    return Path(_text(text)).expanduser().absolute()
+def _path(environ: Mapping[str, str]) -> Callable[[str], Path]:
+    def parse(text: str) -> Path:
+        path = Path(_text(text))
+        if path.parts[0].startswith("~"):
+            home = environ.get("HOME", "")
+            if path.parts[0] != "~" or not home:
+                raise ValueError("a path; of homes, only ~/ is known, and only where HOME is set")
+            path = Path(home, *path.parts[1:])
+        return path.absolute()
+
+    return parse
 
 
-def _model(text: str) -> Path | None:
-    return _path(text) if text.strip() else None
+def _model(environ: Mapping[str, str]) -> Callable[[str], Path | None]:
+    return lambda text: _path(environ)(text) if text.strip() else None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

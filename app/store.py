@@ -1,7 +1,7 @@
 """Everything that is kept on disk, in one SQLite file; the only home of sqlite_utils. Knows no model and no page.
 
 WAL, ``synchronous=FULL``, and every write in ``BEGIN IMMEDIATE``: a deferred read-then-write fails under several writers.
-Every method takes the visitor; what belongs to another one is NotFound, like what does not exist.
+A method that a visitor's call reaches takes the visitor; what belongs to another one is NotFound, like what does not exist.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,12 +20,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from app.errors import NotFound, StoreError
+from app.errors import BadInput, NotFound, StoreError
 from app.migrations import all_migrations
 from app.records import Attempt, Confidence, Conversation, Message, Role, Round, Speed, Status
 
 FILE = "llamacare.db"
 BUSY_SECONDS = 10.0  # how long a write waits for another process's
+HALF_CHARACTER = "The text holds half of a character. Type it again."
 INTERRUPTED = "The application ended while this answer was being written; what had arrived is kept."
 
 
@@ -45,11 +47,11 @@ class Store:
         self._lock = threading.RLock()
         path = folder / FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)  # conversations are the user's alone
+            folder.mkdir(parents=True, mode=0o700, exist_ok=True)  # conversations are the user's alone
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
             self._db = Database(connection)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            _switch_to_wal(connection)
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.create_function("fold", 1, str.casefold, deterministic=True)
             self._migrate(connection)
@@ -80,11 +82,15 @@ class Store:
                 yield self._db
                 self._db.conn.execute("COMMIT")
             except BaseException as error:
-                self._db.rollback()
+                try:
+                    self._db.rollback()
+                except sqlite3.Error:
+                    pass  # the database is closed, and with it the transaction
                 if isinstance(error, sqlite3.Error):
-                    raise StoreError(
-                        f"The database could not be written ({error}). Check the free space and try again."
-                    ) from error
+                    sentence = f"The database could not be written ({error}). Check the free space and try again."
+                    raise StoreError(sentence) from error
+                if isinstance(error, UnicodeEncodeError):
+                    raise BadInput(HALF_CHARACTER) from error
                 raise
 
     def _rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
@@ -93,6 +99,8 @@ class Store:
                 return list(self._db.query(sql, list(values)))
             except sqlite3.Error as error:
                 raise StoreError(f"The database could not be read ({error}). Try again.") from error
+            except UnicodeEncodeError as error:
+                raise BadInput(HALF_CHARACTER) from error
 
     def _row(self, sql: str, *values: object) -> dict[str, Any] | None:
         rows = self._rows(sql, *values)
@@ -145,15 +153,15 @@ class Store:
         return _conversation(row)
 
     def rename(self, visitor: int, conversation: str, title: str) -> Conversation:
-        self.conversation(visitor, conversation)
         with self._write() as db:
+            self.conversation(visitor, conversation)
             db.table("conversations").update(conversation, {"title": title})
-        return self.conversation(visitor, conversation)
+            return self.conversation(visitor, conversation)
 
     def delete_conversation(self, visitor: int, conversation: str) -> None:
         """Erases it: the pages are overwritten (secure_delete) and the write-ahead log is emptied."""
-        self.conversation(visitor, conversation)
         with self._write() as db:
+            self.conversation(visitor, conversation)
             db.table("messages").delete_where("conversation = ?", [conversation])
             db.table("conversations").delete(conversation)
         with self._lock:
@@ -170,8 +178,8 @@ class Store:
         Raises:
             NotFound: no such conversation, or no such question in it.
         """
-        self.conversation(visitor, conversation)
         with self._write() as db:
+            self.conversation(visitor, conversation)
             if replace is not None:
                 place = self._row(
                     "select position from messages where conversation = ? and id = ? and role = ?",
@@ -277,6 +285,20 @@ class Store:
                 db.table("flags").insert({"visitor": visitor, "question": question}, ignore=True)
             else:
                 db.table("flags").delete_where("visitor = ? and question = ?", [visitor, question])
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """The busy timeout does not cover this switch: two starts on a blank folder would meet "database is locked"."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _conversation(row: dict[str, Any]) -> Conversation:

@@ -99,6 +99,7 @@ def another(client: TestClient) -> TestClient:
 @pytest.fixture
 def wait_for() -> Callable[[Callable[[], bool]], None]:
     """Waits until something is so; fails the test after a minute, which is no measure of speed."""
+
     def wait(condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
         while not condition():

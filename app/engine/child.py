@@ -96,8 +96,6 @@ class Service:
 def _load(config: Frame) -> tuple[Model, Context, ModelInfo]:
     path = Path(config["path"])
     check_file(path)
-    # A native abort would start gdb for a backtrace, two seconds a time; its assertion is all that the sentence needs.
-    os.environ["GGML_NO_BACKTRACE"] = "1"
     log = NativeLog()
     llama_cpp.llama_backend_init()
     load_backends()

@@ -41,6 +41,11 @@ from app.errors import Busy, EngineDied, EngineError, NoLabels
 from app.records import Prompt
 
 ROOT = Path(__file__).parents[2]
+# Through env(1), since both are read when the native library is loaded:
+# - OpenMP's threads else spin at every barrier, and one other busy process on two cores cuts decoding to a tenth (FACTS.md;
+#   here 9 tokens/s against 51 beside a busy machine). Waiting passively costs speed on an idle one.
+# - A native abort would start gdb for a backtrace, two seconds a time; its assertion is all that the sentence needs.
+COMMAND = ("env", "OMP_WAIT_POLICY=passive", "GGML_NO_BACKTRACE=1", sys.executable, "-m", "app.engine.child")
 HEARTBEAT = 0.25  # seconds between two events of a stream at most, so that its caller can stop
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)  # seconds before each further start in a row
 STARTS_THAT_FAIL = 4  # crashes while loading, in a row, before only the user can start it again
@@ -89,13 +94,11 @@ class LocalEngine:
         model: LocalModel,
         *,
         max_waiting: int = 32,
-        command: Sequence[str] = (sys.executable, "-m", "app.engine.child"),
         pauses: Sequence[float] = PAUSES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
         self._max_open = max_waiting
-        self._command = tuple(command)
         self._pauses = pauses
         self._clock = clock
         self._numbers = itertools.count(1)
@@ -184,7 +187,10 @@ class LocalEngine:
             self._state.notify_all()
             process = self._process
         if process is not None and process.stdin is not None:
-            process.stdin.close()  # end of file means exit
+            try:
+                process.stdin.close()  # end of file means exit
+            except OSError:
+                pass  # it has ended already
             try:
                 process.wait(CLOSE_SECONDS)
             except subprocess.TimeoutExpired:
@@ -259,9 +265,7 @@ class LocalEngine:
         with self._state:
             if self._closed:
                 return False, "", False
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
-            )
+            process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
             assert process.stdin and process.stdout and process.stderr
             self._process = process
             writer = FrameWriter(process.stdin)
@@ -284,6 +288,7 @@ class LocalEngine:
             pass  # the pipe broke: the child's exit status says why
         code = process.wait()
         listener.join(CLOSE_SECONDS)
+        _close_pipes(process)
         sentence = refusal or obituary(code, list(native), loading=not ready, file=self._model.path.name)
         self._bury(sentence)
         return ready, sentence, not refusal
@@ -321,6 +326,15 @@ def _event(frame: Frame) -> StreamEvent:
     if kind == "piece":
         return Piece(frame["text"])
     return Finished(Ending(frame["ending"]), frame["prompt"], frame["tokens"], frame["rate"])
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        try:
+            if pipe is not None:
+                pipe.close()
+        except OSError:
+            pass  # what was still to be written has no reader any more
 
 
 def _listen(pipe: Any, lines: deque[str]) -> None:

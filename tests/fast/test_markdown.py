@@ -114,6 +114,15 @@ def test_a_link_is_shown_as_it_was_written(markdown: AnswerMarkdown) -> None:
     assert Reader(markdown.html("[WHO](https://who.example/x)")).text.strip() == "[WHO](https://who.example/x)"
 
 
+def test_a_line_that_defines_a_link_is_not_swallowed(markdown: AnswerMarkdown) -> None:
+    assert Reader(markdown.html("See [1].\n\n[1]: https://who.example/x")).text.split() == [
+        "See",
+        "[1].",
+        "[1]:",
+        "https://who.example/x",
+    ]
+
+
 def test_html_is_shown_as_it_was_written(markdown: AnswerMarkdown) -> None:
     assert Reader(markdown.html("Use <b>bold</b> & more")).text.strip() == "Use <b>bold</b> & more"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import jinja2
 import pytest
@@ -85,7 +86,8 @@ def test_no_prompt_says_less_than_the_conversation(template: str) -> None:
 def test_the_segments_together_are_what_the_template_writes(template: str) -> None:
     turns = [("system", "Be brief."), ("user", "one"), ("assistant", "two"), ("user", "three")]
     messages = [{"role": role, "content": content} for role, content in turns]
-    whole = jinja2.Environment().from_string(template).render(messages=messages, add_generation_prompt=True, enable_thinking=False)
+    plain = jinja2.Environment().from_string(template)
+    whole = plain.render(messages=messages, add_generation_prompt=True, enable_thinking=False)
     assert joined(render(ChatFormat(template), turns)) == whole
 
 
@@ -141,7 +143,6 @@ def test_a_broken_template_is_a_sentence_with_a_cure(template: str) -> None:
         chat_prompt(ChatFormat(template), asked("one"))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG app/prompts.py render: only jinja2.TemplateError becomes a ModelFileError")
 @pytest.mark.parametrize(
     "template",
     ["{{ 1 / 0 }}", "{{ 'a' + 1 }}", "{{ messages[0].content }}{{ '\ue00099\ue001' }}"],
@@ -152,7 +153,6 @@ def test_a_template_whose_code_fails_is_a_sentence_too(template: str) -> None:
         chat_prompt(ChatFormat(template), asked("one"))
 
 
-@pytest.mark.xfail(strict=True, reason="BUG app/prompts.py _run: transformers defines these, so templates use them unasked")
 @pytest.mark.parametrize(
     "head",
     ["{{ 'Current date: ' + strftime_now('%Y-%m-%d') }}", "{%- generation -%}{%- endgeneration -%}"],
@@ -164,7 +164,8 @@ def test_templates_in_wide_use_are_rendered(head: str) -> None:
 
 def test_a_prompt_is_the_same_on_every_day() -> None:
     dated = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}{{ '26 Jul 2024' }}{% endif %}"
-    assert joined(chat_prompt(ChatFormat(dated + CHATML), asked("one"))).startswith("26 Jul 2024")
+    prompt = joined(chat_prompt(ChatFormat(dated + CHATML), asked("one")))
+    assert f"{datetime.now(UTC):%d %b %Y}" not in prompt
 
 
 def test_a_model_without_a_template_gets_named_paragraphs_and_no_control() -> None:

@@ -76,7 +76,6 @@ def test_an_empty_flag_is_not_taken_for_one_that_is_not_given() -> None:
         read_settings(["--port", ""], {})
 
 
-@pytest.mark.xfail(strict=True, reason="BUG app/settings.py _path: expanduser raises RuntimeError, which is no ValueError")
 @pytest.mark.parametrize("option", ["--data-dir", "--model"])
 def test_a_home_that_nobody_has_is_named_too(option: str) -> None:
     with pytest.raises(SettingsError, match=f"{option} is '~nobody-of-this-name/x'; expected"):
@@ -120,7 +119,6 @@ def test_conversations_go_where_the_user_keeps_data(tmp_path: Path) -> None:
     assert read_settings([], {}).data_dir.parts[-3:] == (".local", "share", "llamacare")
 
 
-@pytest.mark.xfail(strict=True, reason="BUG app/settings.py: the home comes from os.environ, not from the one passed in")
 def test_the_environment_that_is_passed_in_decides_where_the_home_is(tmp_path: Path) -> None:
     assert read_settings([], {"HOME": str(tmp_path)}).data_dir == tmp_path / ".local" / "share" / "llamacare"
 
