@@ -30,10 +30,11 @@ def main(arguments: list[str]) -> int:
     except LlamaCareError as error:
         print(f"LlamaCare cannot start: {error.sentence}", file=sys.stderr)
         return 2
+    web = build_web(settings, parts)
+    config = uvicorn.Config(web, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     print(f"LlamaCare is open at http://{f'[{shown}]' if ':' in shown else shown}:{port} (Ctrl+C ends it)", flush=True)
-    config = uvicorn.Config(build_web(settings, parts), log_level="warning", timeout_graceful_shutdown=3, server_header=False)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

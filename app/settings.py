@@ -127,7 +127,7 @@ def _data_dir(environ: Mapping[str, str], space: Space | None) -> Path:
     """XDG's place for a user's data; on a Space its persistent disk, else a folder that goes with the container."""
     if space is not None:
         persistent = Path("/data")
-        return persistent / "llamacare" if os.access(persistent, os.W_OK) else Path("/tmp/llamacare")
+        return (persistent if os.access(persistent, os.W_OK) else Path(environ.get("TMPDIR", "/tmp"))) / "llamacare"
     data_home = environ.get("XDG_DATA_HOME", "") or f"{environ.get('HOME', '')}/.local/share"
     return Path(data_home) / "llamacare"
 

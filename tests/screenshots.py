@@ -1,0 +1,82 @@
+"""Pictures of both pages on the real application and model: ``python -m tests.screenshots [FOLDER]``.
+
+Writes eight PNG files, two pages by two themes by two sizes, to assets/screenshots and prints their names and sizes.
+They are looked at by a person; no test compares them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.application import ROOT, Application, chromium, running
+from tests.browser.pages import answer_with_status, ask, await_question, await_reading, commit, the
+
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+QUESTION = "What is the function of the heart valves?"
+LETTER = "b"
+
+
+def main(folder: Path) -> None:
+    expect.set_options(timeout=120_000)
+    folder.mkdir(parents=True, exist_ok=True)
+    with running() as application, chromium() as browser:
+        application.await_engine(lambda engine: engine["state"] == "ready")
+        visitor = prepare(browser, application)
+        for size, viewport in SIZES.items():
+            for theme in ("light", "dark"):
+                context = browser.new_context(
+                    viewport=viewport,
+                    color_scheme=theme,
+                    storage_state=visitor,
+                    has_touch=size == "phone",
+                    is_mobile=size == "phone",
+                )
+                picture(context, application, folder, f"{size}-{theme}")
+                context.close()
+
+
+def prepare(browser: Browser, application: Application) -> dict[str, object]:
+    """A visitor who has asked one question and committed one answer, as Playwright's storage state, so that all pictures
+    show the same."""
+    context = browser.new_context(viewport=SIZES["desktop"])
+    page = context.new_page()
+    page.goto(application.address)
+    ask(page, QUESTION)
+    answer_with_status(page, "complete")
+    page.goto(f"{application.address}/practise")
+    await_question(page)
+    commit(page, LETTER)
+    await_reading(page)
+    state = dict(context.storage_state())
+    context.close()
+    return state
+
+
+def picture(context: BrowserContext, application: Application, folder: Path, name: str) -> None:
+    page = context.new_page()
+    page.goto(application.address)
+    link = page.locator('[data-testid="conversation"] a').get_attribute("href")
+    page.goto(f"{application.address}{link}")
+    answer_with_status(page, "complete")
+    expect(the(page, "status-line")).to_contain_text("SmolLM2")
+    save(page, folder / f"ask-{name}.png")
+
+    page.goto(f"{application.address}/practise#1")
+    await_question(page)
+    await_reading(page)
+    expect(the(page, "status-line")).to_contain_text("SmolLM2")
+    page.locator(".main").evaluate("main => main.scrollTo(0, 0)")
+    save(page, folder / f"practise-{name}.png")
+
+
+def save(page: Page, path: Path) -> None:
+    page.screenshot(path=path, animations="disabled")
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    print(f"{shown}  {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "assets" / "screenshots")
