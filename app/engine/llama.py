@@ -43,12 +43,12 @@ class NativeLog:
 
 
 def load_backends() -> None:
-    """Loads the CPU variants of a portable build, which lie in ``<prefix>/bin`` where ggml does not look by itself.
+    """Loads the CPU variants of a portable build, which lie in ``site-packages/bin``, where ggml does not look by itself.
 
     A native build has its one variant linked in and nothing there; the call is then skipped. It must go to the libggml
     that libllama uses: the wheel holds two copies, and ``llama_cpp._ggml`` opens the other.
     """
-    folder = Path(sys.prefix) / "bin"
+    folder = Path(llama_cpp.__file__).parents[1] / "bin"
     if not any(folder.glob("libggml-cpu-*.so")):
         return
     libggml = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml.so.0"))
