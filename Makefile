@@ -23,6 +23,7 @@ OPTIONS := --config-settings="cmake.define.CMAKE_CXX_FLAGS=-fno-tree-dse -fno-ds
 	$(if $(filter cuda,$(FLAVOUR)),--config-settings="cmake.define.GGML_CUDA=ON")
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help install run test check fast slow screenshots clean
 
 # Says what is being done, then every ten seconds how long it has taken; what it printed is shown only if it failed.

@@ -20,6 +20,7 @@ from app.store import Store
 
 MAX_CHARACTERS = 32_000  # of one message; more than any context here holds
 MAX_TITLE = 80
+TURNS_OF_ONE = 4  # answers that one visitor may have in the making, so that nobody fills the queue alone
 KEEP_SECONDS = 2.0  # how often a growing answer is written to disk, so that a crash costs no more
 WAIT_SECONDS = 0.25  # between two signs of life while the model loads
 CUT_NOTE = "The answer reached its length limit and was cut. Ask it to go on."
@@ -191,7 +192,7 @@ class Chat:
         """
         question, answer = _question(text), _empty_answer()
         with self._lock:
-            self._admit(conversation)
+            self._admit(visitor, conversation)
             if conversation is None:
                 place = self.store.add_conversation(visitor, _title(question.text))
             else:
@@ -206,7 +207,7 @@ class Chat:
         """A turn that is kept nowhere; ``history`` comes from the page that holds it. Raises like ``begin``."""
         question = _question(text)
         with self._lock:
-            self._admit(None)
+            self._admit(visitor, None)
             turn = Turn(self, visitor, None, [*history, question], _empty_answer())
             self._turns[turn.id] = turn
         return turn
@@ -237,9 +238,11 @@ class Chat:
                 if turn.conversation and turn.conversation.id == conversation:
                     turn.stop()
 
-    def _admit(self, conversation: str | None) -> None:
+    def _admit(self, visitor: int, conversation: str | None) -> None:
         if len(self._turns) >= self._max_turns:
             raise Busy(f"{len(self._turns)} answers are being written, the most that this machine takes. Try again in a minute.")
+        if sum(turn.visitor == visitor for turn in self._turns.values()) >= TURNS_OF_ONE:
+            raise Busy(f"{TURNS_OF_ONE} answers are being written for you already. Stop one or wait for its end.")
         if conversation and any(turn.conversation and turn.conversation.id == conversation for turn in self._turns.values()):
             raise Conflict("An answer is still being written in this conversation. Stop it or wait for its end.")
 

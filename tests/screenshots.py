@@ -68,7 +68,7 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
     await_question(page)
     await_reading(page)
     expect(the(page, "status-line")).to_contain_text("SmolLM2")
-    page.locator(".main").evaluate("main => main.scrollTo(0, 0)")
+    page.locator("#main").evaluate("main => main.scrollTo(0, 0)")
     save(page, folder / f"practise-{name}.png")
 
 

@@ -264,5 +264,7 @@ def _load_sentence(path: Path, errors: list[str]) -> str:
         )
     if "not within the file bounds" in native or "failed to read" in native or "unexpectedly reached" in native:
         return f"{path.name} is truncated: the file ends before its tensors do. Copy or download it again."
+    if "unable to allocate" in native or "failed to allocate" in native:
+        return f"{path.name} does not fit into memory. Give a smaller --context or --gpu-layers, or choose a smaller model."
     reason = next((line for line in errors if "error loading model" in line), errors[0] if errors else "no reason given")
     return f"llama.cpp cannot load {path.name}: {reason}. Copy or download the file again, or choose another GGUF."

@@ -133,7 +133,7 @@ def test_another_tab_follows_an_answer_to_its_end(page: Page) -> None:
 
 
 def test_a_full_context_leaves_out_the_oldest_turns_and_says_how_many(page: Page, keep: Keep, application: Application) -> None:
-    page.goto(f"{application.address}/?c={keep(page, 'Describe the heart.', 'The heart pumps blood. ' * 290)}")
+    page.goto(f"{application.address}/?c={keep(page, 'Describe the heart.', 'The heart pumps blood. ' * 340)}")
     ask(page, "And the lungs?")
     expect(the(page, "dropped")).to_have_text("1 earlier turn no longer fits and was left out")
     end(page)

@@ -22,7 +22,7 @@ STICKS_OUT = """() => [...document.querySelectorAll(".lc *")].filter((element) =
 }).map((element) => element.outerHTML.slice(0, 120))"""
 
 # Gradio's own page stays in the document, hidden; what counts is that the window cannot be scrolled sideways.
-SCROLLS = "document.scrollingElement.scrollWidth > innerWidth || document.querySelector('.main').scrollWidth > innerWidth"
+SCROLLS = "document.scrollingElement.scrollWidth > innerWidth || document.querySelector('#main').scrollWidth > innerWidth"
 
 FOCUS = """() => {
   const element = document.activeElement;

@@ -172,6 +172,15 @@ def test_more_turns_than_the_machine_takes_are_turned_away_with_nothing_kept(sto
     assert len(store.conversations(visitor)) == 1
 
 
+def test_one_visitor_cannot_fill_the_queue_alone(engine: FakeEngine, store: Store, visitor: int) -> None:
+    chat = chat_on(engine, store, max_turns=100)
+    for _ in range(4):
+        chat.begin(visitor, "again")
+    with pytest.raises(Busy, match="for you already"):
+        chat.begin(visitor, "again")
+    chat.begin(store.visitor("w" * 43), "mine")
+
+
 def test_nobody_stops_another_visitors_turn(engine: FakeEngine, store: Store, visitor: int) -> None:
     chat = chat_on(engine, store)
     turn = chat.begin(visitor, "first")
