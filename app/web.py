@@ -1,6 +1,6 @@
 """Our FastAPI shell: the guards, the pages, the routes that their scripts call, and the Gradio API, in one ASGI application.
 
-Gradio is mounted last and inside; what it answers has passed every guard (`app.shell`).
+Gradio is mounted last and inside; what it answers has passed every guard (`app.shell`, `app.doors`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 
 from app.chat import Chat
+from app.doors import Doors, GradioSessions
 from app.engine.base import Engine
 from app.errors import LlamaCareError
 from app.quiz import Quiz
 from app.settings import Settings
-from app.shell import BodyLimit, Doors, GradioSessions, SameOrigin, SecurityHeaders, Visitors
+from app.shell import BodyLimit, SameOrigin, SecurityHeaders, Visitors
 from app.store import Store
 from app.ui.ask_routes import ask_router
 from app.ui.gradio_api import GradioApi

@@ -26,6 +26,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"chat", "quiz"}),
     frozenset({"ui"}),
     frozenset({"shell"}),  # the guards find the visitor's token where `ui.visitors` says that it stands
+    frozenset({"doors"}),  # Gradio's own guards, built of the shell's
     frozenset({"web"}),
     frozenset({ENTRY}),
 )
@@ -41,7 +42,7 @@ HOMES: dict[str, frozenset[str]] = {
     "markdown_it": frozenset({"ui"}),
     "fastapi": frozenset({"web", "ui"}),
     "pydantic": frozenset({"ui"}),
-    "starlette": frozenset({"web", "shell", "ui"}),
+    "starlette": frozenset({"web", "doors", "shell", "ui"}),
     "anyio": frozenset({"web", "ui"}),
     "uvicorn": frozenset({ENTRY}),
 }
