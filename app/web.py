@@ -18,7 +18,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 
 from app.chat import Chat
@@ -27,7 +26,7 @@ from app.engine.base import Engine
 from app.errors import LlamaCareError
 from app.quiz import Quiz
 from app.settings import Settings
-from app.shell import BodyLimit, SameOrigin, SecurityHeaders, Visitors
+from app.shell import BodyLimit, SameOrigin, SecurityHeaders, TrustedHosts, Visitors
 from app.store import Store
 from app.ui.ask_routes import ask_router
 from app.ui.gradio_api import GradioApi
@@ -96,7 +95,7 @@ def _guards(settings: Settings, store: Store) -> list[Middleware]:
     ancestors = ("'self'", "https://huggingface.co") if on_space else ("'none'",)
     return [
         Middleware(SecurityHeaders, frame_ancestors=ancestors),
-        Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts), www_redirect=False),
+        Middleware(TrustedHosts, allowed=settings.allowed_hosts),
         Middleware(Doors),
         Middleware(SameOrigin),
         # No origin is allowed. Its presence also keeps Gradio from answering with CORS headers of its own.

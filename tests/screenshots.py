@@ -6,9 +6,11 @@ They are looked at by a person; no test compares them.
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
+from PIL import Image  # comes with gradio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.application import ROOT, Application, chromium, running
@@ -17,6 +19,7 @@ from tests.browser.pages import answer_with_status, ask, await_question, await_r
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 QUESTION = "What is the function of the heart valves?"
 LETTER = "b"
+COLOURS = 96  # enough for two themes' flat surfaces and smooth letters, at a third of the bytes
 
 
 def main(folder: Path) -> None:
@@ -73,7 +76,8 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
 
 
 def save(page: Page, path: Path) -> None:
-    page.screenshot(path=path, animations="disabled")
+    picture = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+    picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     print(f"{shown}  {path.stat().st_size / 1000:.0f} kB")
 

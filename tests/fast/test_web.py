@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from app.engine.fake import FakeEngine
 from app.questions import Bank
-from app.shell import COOKIE, MAX_BODY, TOKEN
+from app.shell import COOKIE, MAX_BODY, TOKEN, TrustedHosts
 from app.store import Store
 from app.ui.visitors import HEADER
 from app.web import build_web
@@ -286,8 +288,29 @@ def test_another_sites_page_gets_nothing(client: TestClient) -> None:
     assert client.get("/api/conversations", headers={"origin": "null"}).status_code == 403
 
 
-def test_an_unknown_host_name_is_refused(client: TestClient) -> None:
-    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+def test_an_unknown_host_name_is_refused_with_the_cure(client: TestClient) -> None:
+    for host in ("evil.example", "evil.example:7860", "", "localhost.evil.example", "::1"):
+        answer = client.get("/", headers={"host": host})
+        assert answer.status_code == 400, host
+        assert "--allowed-hosts" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host"),
+    [
+        ("localhost", "localhost:7860"),
+        ("[::1]", "[::1]:7860"),
+        ("[::1]", "[::1]"),
+        ("*.ward.example", "a.b.ward.example"),
+        ("*", "any.example"),
+        ("10.0.0.7", "10.0.0.7:80"),
+    ],
+)
+def test_every_name_that_was_allowed_opens_the_page(allowed: str, host: str) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("open")(scope, receive, send)
+
+    assert TestClient(TrustedHosts(page, allowed=[allowed])).get("/", headers={"host": host}).text == "open"
 
 
 def test_a_body_over_the_limit_is_refused_with_the_limit(client: TestClient) -> None:
