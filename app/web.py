@@ -5,6 +5,7 @@ Gradio is mounted last and inside; what it answers has passed every guard (`app.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -85,7 +86,10 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
     web.mount("/static/styles", FreshFiles(directory=ROOT / "assets" / "styles"))
     pages = build_pages(GradioApi(parts.chat, parts.engine))
     pages.queue(max_size=settings.max_waiting, api_open=True)
-    gr.mount_gradio_app(web, pages, path="/", max_file_size=0, **mount_options())
+    with warnings.catch_warnings():
+        # gradio 6.31 says of every application with two pages that it switches off the SSR that is off already.
+        warnings.filterwarnings("ignore", "SSR mode is not supported with multi-page apps", UserWarning)
+        gr.mount_gradio_app(web, pages, path="/", max_file_size=0, **mount_options())
     return web
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +71,12 @@ class Application:
 
 
 @contextmanager
-def running(*flags: str) -> Iterator[Application]:
-    """Starts `python app.py` on a free port with an empty data folder, and ends it."""
+def running(*flags: str, script: Sequence[str] = ("app.py",)) -> Iterator[Application]:
+    """Starts `python app.py` on a free port with an empty data folder, and ends it. ``script`` may stand in for app.py."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("LLAMACARE_", "SPACE_"))}
     with tempfile.TemporaryDirectory(prefix="llamacare-") as folder, (Path(folder) / "stderr").open("wb") as errors:
         data_dir = Path(folder) / "data"
-        command = [sys.executable, "app.py", "--port", "0", "--data-dir", str(data_dir), *flags]
+        command = [sys.executable, *script, "--port", "0", "--data-dir", str(data_dir), *flags]
         with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=errors) as process:
             try:
                 assert process.stdout is not None

@@ -17,9 +17,10 @@ from tests.application import ROOT, Application, chromium, running
 from tests.browser.pages import answer_with_status, ask, await_question, await_reading, commit, the
 
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-QUESTION = "What is the function of the heart valves?"
+QUESTION = "How should I study for an anatomy exam?"
+"""The small model must not be pictured saying wrong medicine."""
 LETTER = "b"
-COLOURS = 96  # enough for two themes' flat surfaces and smooth letters, at a third of the bytes
+COLOURS = 240  # keeps the accents' hues, at under half of the bytes
 
 
 def main(folder: Path) -> None:
@@ -77,7 +78,7 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
 
 def save(page: Page, path: Path) -> None:
     picture = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
-    picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     print(f"{shown}  {path.stat().st_size / 1000:.0f} kB")
 

@@ -121,6 +121,33 @@ def test_an_answer_that_the_applications_death_cut_off_is_kept_and_marked(tmp_pa
     assert "ended while this answer was being written" in answer["note"]
 
 
+# What leaves the machine: nothing. Every address that Python connects to or looks up is written down by an audit hook.
+
+WATCHED = """
+import runpy, sys
+log = open(sys.argv.pop(1), "a", buffering=1)
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        log.write(repr(arguments[1] if event != "socket.getaddrinfo" else arguments[:2]) + "\\n")
+sys.addaudithook(watch)
+runpy.run_path("app.py", run_name="__main__")
+"""
+
+
+def test_no_other_machine_is_asked_for_anything(tmp_path: Path) -> None:
+    log = tmp_path / "addresses"
+    with running(script=("-c", WATCHED, str(log))) as started:
+        started.await_engine(lambda engine: engine["state"] == "ready")
+        client = Client(started.address, headers={HEADER: secrets.token_urlsafe(32)}, verbose=False)
+        client.predict("What is fever?", api_name="/ask")
+        client.predict("Which organ?", ["Heart", "Liver"], api_name="/score_options")
+        for path in ("/", "/practise"):
+            urllib.request.urlopen(started.address + path, timeout=60).close()
+        client.close()
+    asked = log.read_text().splitlines()
+    assert [address for address in asked if not re.match(r"\(?'(127\.0\.0\.1|localhost|::1)'", address)] == []
+
+
 # gradio_client, as the README shows
 
 

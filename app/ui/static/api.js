@@ -11,16 +11,14 @@ export class ApiError extends Error {
 
 const UNREACHABLE = "LlamaCare does not answer. If it was stopped, start it again; then retry.";
 
-async function send(method, path, body, signal) {
+async function send(method, path, body) {
   try {
     return await fetch(path, {
       method,
-      signal,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new ApiError(UNREACHABLE, 0);
   }
 }
@@ -37,14 +35,13 @@ async function refusal(response) {
 }
 
 /** One JSON call; null for an empty answer (204). */
-export async function call(method, path, body, { signal } = {}) {
-  const response = await send(method, path, body, signal);
+export async function call(method, path, body) {
+  const response = await send(method, path, body);
   if (!response.ok) throw await refusal(response);
   if (response.status === 204) return null;
   try {
     return await response.json();
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new ApiError("The answer of the server could not be read. Reload the page and retry.", response.status);
   }
 }
@@ -53,8 +50,8 @@ export async function call(method, path, body, { signal } = {}) {
  * POST and yield the events of a text/event-stream, one object each. Throws ApiError when refused and
  * when the connection breaks; a stream that just ends makes the loop end (the caller knows its last event).
  */
-export async function* events(path, body, { signal } = {}) {
-  const response = await send("POST", path, body, signal);
+export async function* events(path, body) {
+  const response = await send("POST", path, body);
   if (!response.ok) throw await refusal(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -69,8 +66,7 @@ export async function* events(path, body, { signal } = {}) {
         if (data.trim()) yield JSON.parse(data);
       }
     }
-  } catch (error) {
-    if (error instanceof ApiError || error.name === "AbortError") throw error;
+  } catch {
     throw new ApiError("The connection broke before the answer was complete.", 0);
   } finally {
     reader.cancel().catch(() => {});

@@ -81,7 +81,6 @@ export function createComposer({ onSend, onStop }) {
   return {
     element,
     update,
-    showContext: update,
     /** Turn to another conversation, with its own draft. */
     open(conversation) {
       current = conversation;

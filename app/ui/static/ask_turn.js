@@ -21,7 +21,6 @@ function request(conversation, text, replaced) {
  */
 export function runTurn(conversation, text, replaced, { onConversation, onContext }) {
   const body = request(conversation, text, replaced);
-  const abort = new AbortController();
   const view = conversation.thread.begin(text);
   let turn = null;
   let stopAsked = false;
@@ -59,17 +58,16 @@ export function runTurn(conversation, text, replaced, { onConversation, onContex
   async function run() {
     let ended = false;
     try {
-      for await (const event of events("/api/ask", body, { signal: abort.signal })) {
+      for await (const event of events("/api/ask", body)) {
         take(event);
         ended ||= event.type === "end";
       }
     } catch (error) {
-      if (!(error instanceof ApiError) && error.name !== "AbortError") throw error;
+      if (!(error instanceof ApiError)) throw error;
       if (ended) return {};
-      if (error.status >= 400) return { refused: true, sentence: error.message };
       if (turn === null) return { refused: true, sentence: error.message };
       view.broke(BROKE);
-      return { broken: true, sentence: error.message || BROKE };
+      return { broken: true, sentence: error.message };
     }
     if (ended) return {};
     view.broke(BROKE);

@@ -1,5 +1,5 @@
-// The Practise page: which question is open, what was chosen on it, and the moves between questions. Draws nothing
-// itself: practise_grid draws the overview, practise_card the question, practise_results the result page.
+// The Practise page: which question is open, and the moves between questions. practise_work does what is done to one
+// question; practise_grid draws the overview, practise_card the question, practise_results the result page.
 import { call } from "./api.js";
 import { confirmDialog, toast } from "./dialogs.js";
 import { fill, h } from "./dom.js";
@@ -9,6 +9,7 @@ import { createClock } from "./practise_clock.js";
 import { createGrid } from "./practise_grid.js";
 import { createItems } from "./practise_items.js";
 import { drawResults } from "./practise_results.js";
+import * as steps from "./practise_work.js";
 import { listenToKeys, shortcutHelp } from "./shortcuts.js";
 
 // With the path: Gradio's <base> would turn a bare "#3" into "/#3", the other page.
@@ -17,222 +18,231 @@ const remember = (place) => history.replaceState(null, "", `${location.pathname}
 // A double click on "Commit" must not press the "Next" that takes its place.
 const SETTLE_MS = 400;
 
-export function start(root) {
-  document.title = "Practise · LlamaCare";
-  const frame = buildFrame(root, { page: "practise", title: "Practise", sideLabel: "Questions" });
-  const stage = h("div", { class: "practise-stage column" });
-  fill(frame.main, stage);
-  const items = createItems();
-  const clock = createClock();
-  const help = shortcutHelp();
-  let round = null;
-  let shown = null;
-  let settled = 0;
+class PractisePage {
+  #items = createItems();
+  #clock = createClock();
+  #help = shortcutHelp();
+  #stage = h("div", { class: "practise-stage column" });
+  #round = null;
+  #shown = null; // the work on the open question
+  #settled = 0;
+  #asked = 0; // counts what was asked for, so that a slow question never replaces a later one
+  #frame;
+  #grid;
+  #card;
+  #changed = (work) => { if (work === this.#shown) this.#draw(); };
 
-  const grid = createGrid(frame.side, {
-    onOpen: (id) => { frame.closeSide(); open(id); },
-    onResults: () => { frame.closeSide(); results(); },
-    onNewRound: newRound,
-    onHelp: help.open,
-  });
-  const card = createCard({ choose, strike, setConfidence, commit, hint, flag, next: forward, previous: () => step(-1), results });
+  constructor(root) {
+    document.title = "Practise · LlamaCare";
+    this.#frame = buildFrame(root, { page: "practise", title: "Practise", sideLabel: "Questions" });
+    fill(this.#frame.main, this.#stage);
+    this.#grid = createGrid(this.#frame.side, {
+      onOpen: (id) => { this.#frame.closeSide(); this.#open(id); },
+      onResults: () => { this.#frame.closeSide(); this.#results(); },
+      onNewRound: () => this.#newRound(),
+      onHelp: this.#help.open,
+    });
+    this.#card = createCard({
+      choose: (letter) => this.#choose(letter),
+      strike: (letter) => this.#strike(letter),
+      setConfidence: (value) => this.#setConfidence(value),
+      commit: () => this.#commit(),
+      hint: () => this.#hint(),
+      flag: () => this.#flag(),
+      next: () => this.#forward(),
+      previous: () => this.#step(-1),
+    });
+  }
 
-  const entry = (id) => round.items.find((item) => item.id === id);
-  const index = () => round.items.findIndex((item) => item.id === shown?.item.id);
-  const neighbour = (by) => round.items[index() + by]?.id;
+  async begin() {
+    this.#listen();
+    await this.#enterRound();
+  }
 
-  async function open(id, { focus = false } = {}) {
-    clock.pause();
+  #listen() {
+    listenToKeys({
+      letter: (letter) => this.#choose(letter),
+      confidence: (value) => this.#setConfidence(value),
+      arrow: (by) => { if (steps.undecided(this.#shown)) this.#choose(this.#card.beside(this.#shown, by)); },
+      enter: () => this.#enter(),
+      strike: () => this.#strike(this.#card.focusedLetter() ?? this.#shown?.chosen),
+      hint: () => this.#hint(),
+      flag: () => this.#flag(),
+      results: () => this.#results(),
+      next: () => this.#step(1),
+      previous: () => this.#step(-1),
+      grid: () => this.#grid.focus(),
+      help: this.#help.open,
+    });
+  }
+
+  async #enterRound() {
+    try {
+      this.#round = await call("GET", "/api/practise/round");
+    } catch (error) {
+      this.#problem(error.message, () => this.#enterRound());
+      return;
+    }
+    this.#grid.draw(this.#round, null);
+    if (location.hash === "#results") return this.#results();
+    const asked = this.#round.items.find((item) => `#${item.number}` === location.hash);
+    return this.#open(asked?.id ?? this.#round.current);
+  }
+
+  // Between questions
+
+  #index() {
+    return this.#round.items.findIndex((item) => item.id === this.#shown?.item.id);
+  }
+
+  #neighbour(by) {
+    return this.#round.items[this.#index() + by]?.id;
+  }
+
+  async #open(id, { focus = false } = {}) {
+    const mine = ++this.#asked;
+    this.#clock.pause();
     let work;
     try {
-      work = await items.get(id);
+      work = await this.#items.get(id);
     } catch (error) {
-      return problem(error.message, () => open(id, { focus }));
+      if (mine === this.#asked) this.#problem(error.message, () => this.#open(id, { focus }));
+      return;
     }
-    shown = work;
+    if (mine !== this.#asked) return;
+    this.#shown = work;
     remember(work.item.number);
-    if (stage.firstChild !== card.element) fill(stage, card.element);
-    draw();
+    if (this.#stage.firstChild !== this.#card.element) fill(this.#stage, this.#card.element);
+    this.#draw();
     window.scrollTo(0, 0);
-    frame.main.scrollTop = 0;
-    clock.run(work, card.time);
-    if (focus) card.focusOption();
-    if (work.item.attempt) read(work);
-    for (const by of [1, -1]) if (neighbour(by)) items.get(neighbour(by)).catch(() => {});
+    this.#frame.main.scrollTop = 0;
+    this.#clock.run(work, this.#card.time);
+    if (focus) this.#card.focusOption();
+    if (work.item.attempt) this.#read(work);
+    for (const by of [1, -1]) if (this.#neighbour(by)) this.#items.get(this.#neighbour(by)).catch(() => {});
   }
 
-  function draw() {
-    card.draw(shown, { first: index() === 0, last: index() === round.items.length - 1, total: round.items.length });
-    grid.draw(round, shown?.item.id);
+  #step(by, options) {
+    const id = this.#shown ? this.#neighbour(by) : this.#round?.current;
+    if (id) this.#open(id, options);
+    else if (by > 0) this.#results();
   }
 
-  function problem(sentence, again) {
-    fill(stage, h("div", { class: "notice", role: "alert", data: { testid: "notice" } }, h("p", { text: sentence }),
-      h("button", { type: "button", class: "button small", text: "Try again", on: { click: again } })));
+  #forward() {
+    if (performance.now() - this.#settled > SETTLE_MS) this.#step(1, { focus: true });
   }
 
-  const undecided = () => shown && !shown.item.attempt && !shown.committing;
-
-  function choose(letter) {
-    if (!undecided() || !(letter in shown.item.options)) return;
-    shown.struck.delete(letter);
-    shown.chosen = letter;
-    draw();
-    card.focusOption();
+  #enter() {
+    if (steps.undecided(this.#shown)) this.#commit();
+    else if (this.#shown?.item.attempt) this.#forward();
   }
 
-  function strike(letter) {
-    if (!undecided() || !letter) return;
-    if (!shown.struck.delete(letter)) {
-      shown.struck.add(letter);
-      if (shown.chosen === letter) shown.chosen = null;
-    }
-    draw();
-  }
-
-  function setConfidence(value) {
-    if (!undecided()) return;
-    shown.confidence = value;
-    draw();
-  }
-
-  async function hint() {
-    const work = shown;
-    if (!undecided() || work.hinting || work.hints.length >= work.item.hints_total) return;
-    work.hinting = true;
-    try {
-      const { hint: text } = await call("GET", `/api/practise/items/${encodeURIComponent(work.item.id)}/hints/${work.hints.length + 1}`);
-      work.hints.push(text);
-    } catch (error) {
-      toast(error.message, { error: true });
-    }
-    work.hinting = false;
-    if (work === shown) draw();
-  }
-
-  async function commit() {
-    const work = shown;
-    if (!undecided() || work.chosen === null) return;
-    clock.pause();
-    work.committing = true;
-    work.failure = "";
-    draw();
-    try {
-      work.item.attempt = await call("POST", `/api/practise/items/${encodeURIComponent(work.item.id)}/attempt`, {
-        round: round.round, chosen: work.chosen, confidence: work.confidence, seconds: work.elapsed / 1000, struck: [...work.struck], hints: work.hints.length,
-      });
-      settled = performance.now();
-      Object.assign(entry(work.item.id), { chosen: work.item.attempt.chosen, correct: work.item.attempt.correct });
-      read(work);
-    } catch (error) {
-      work.failure = error.message;
-    }
-    work.committing = false;
-    if (work !== shown) return grid.draw(round, shown?.item.id);
-    draw();
-    if (work.item.attempt) return card.focusVerdict();
-    return clock.run(work, card.time);
-  }
-
-  /** The model's reading of a committed item; each item is asked for once, a failed one again when it is reopened. */
-  async function read(work) {
-    if (work.readout || work.reading) return;
-    work.reading = true;
-    work.readFailure = "";
-    if (work === shown) draw();
-    try {
-      work.readout = await call("GET", `/api/practise/items/${encodeURIComponent(work.item.id)}/probabilities`);
-    } catch (error) {
-      work.readFailure = error.message;
-    }
-    work.reading = false;
-    if (work === shown) card.drawReadout(work);
-  }
-
-  async function flag() {
-    const work = shown;
-    if (!work) return;
-    const flagged = !work.item.flagged;
-    const set = (value) => {
-      work.item.flagged = entry(work.item.id).flagged = value;
-      draw();
-    };
-    set(flagged);
-    try {
-      await call("PUT", `/api/practise/items/${encodeURIComponent(work.item.id)}/flag`, { flagged });
-    } catch (error) {
-      set(!flagged);
-      toast(error.message, { error: true });
-    }
-  }
-
-  function step(by, options) {
-    const id = shown ? neighbour(by) : round?.current;
-    if (id) open(id, options);
-    else if (by > 0) results();
-  }
-
-  function forward() {
-    if (performance.now() - settled > SETTLE_MS) step(1, { focus: true });
-  }
-
-  async function results() {
-    clock.pause();
+  async #results() {
+    if (!this.#round) return;
+    const mine = ++this.#asked;
+    this.#clock.pause();
     try {
       const figures = await call("GET", "/api/practise/results");
-      const back = shown?.item.id ?? round.current;
-      fill(stage, drawResults(figures, { onBack: () => open(back), onNewRound: newRound }));
-      stage.querySelector("h2").focus();
-      shown = null;
+      if (mine !== this.#asked) return;
+      const back = this.#shown?.item.id ?? this.#round.current;
+      fill(this.#stage, drawResults(figures, { onBack: () => this.#open(back), onNewRound: () => this.#newRound() }));
+      this.#stage.querySelector("h2").focus();
+      this.#shown = null;
       remember("results");
-      grid.draw(round, null);
+      this.#grid.draw(this.#round, null);
     } catch (error) {
       toast(error.message, { error: true });
     }
   }
 
-  async function newRound() {
-    const yes = await confirmDialog({ heading: "Start a new round?", text: "All questions become unanswered and come in a new order. Your earlier attempts stay stored.", yes: "Start a new round" });
+  async #newRound() {
+    const yes = await confirmDialog({
+      heading: "Start a new round?", yes: "Start a new round",
+      text: "All questions become unanswered and come in a new order. Your earlier attempts stay stored.",
+    });
     if (!yes) return;
     try {
-      round = await call("POST", "/api/practise/round");
+      this.#round = await call("POST", "/api/practise/round");
     } catch (error) {
       toast(error.message, { error: true });
       return;
     }
-    items.forget();
-    frame.closeSide();
-    shown = null;
-    await open(round.current);
+    this.#items.forget();
+    this.#frame.closeSide();
+    this.#shown = null;
+    await this.#open(this.#round.current);
   }
 
-  function enter() {
-    if (undecided()) commit();
-    else if (shown?.item.attempt) forward();
+  // On the open question
+
+  #choose(letter) {
+    if (!steps.choose(this.#shown, letter)) return;
+    this.#draw();
+    this.#card.focusOption();
   }
 
-  listenToKeys({
-    letter: choose,
-    confidence: setConfidence,
-    arrow: (by) => { if (undecided()) choose(card.beside(shown, by)); },
-    enter,
-    strike: () => strike(card.focusedLetter() ?? shown?.chosen),
-    hint, flag, results,
-    next: () => step(1), previous: () => step(-1),
-    grid: () => grid.focus(),
-    help: help.open,
-  });
+  #strike(letter) {
+    if (steps.strike(this.#shown, letter)) this.#draw();
+  }
 
-  async function begin() {
-    try {
-      round = await call("GET", "/api/practise/round");
-    } catch (error) {
-      return problem(error.message, begin);
+  #setConfidence(value) {
+    if (steps.setConfidence(this.#shown, value)) this.#draw();
+  }
+
+  #hint() {
+    steps.hint(this.#shown, this.#changed);
+  }
+
+  #flag() {
+    if (this.#shown) steps.flag(this.#shown, this.#entry(this.#shown), this.#changed);
+  }
+
+  async #commit() {
+    const work = this.#shown;
+    if (!steps.undecided(work) || work.chosen === null) return;
+    const entry = this.#entry(work);
+    this.#clock.pause();
+    await steps.commit(work, this.#round.round, this.#changed);
+    const graded = work.item.attempt;
+    if (graded) {
+      this.#settled = performance.now();
+      Object.assign(entry, { chosen: graded.chosen, correct: graded.correct });
+      this.#read(work);
     }
-    grid.draw(round, null);
-    if (location.hash === "#results") return results();
-    const asked = round.items.find((item) => `#${item.number}` === location.hash);
-    return open(asked?.id ?? round.current);
+    if (work !== this.#shown) {
+      this.#grid.draw(this.#round, this.#shown?.item.id);
+      return;
+    }
+    this.#draw();
+    if (graded) this.#card.focusVerdict();
+    else this.#clock.run(work, this.#card.time);
   }
-  begin();
+
+  #read(work) {
+    return steps.read(work, () => { if (work === this.#shown) this.#card.drawReadout(work); });
+  }
+
+  /** Its line in the round, which the grid shows. */
+  #entry(work) {
+    return this.#round.items.find((item) => item.id === work.item.id);
+  }
+
+  // Drawing
+
+  #draw() {
+    const at = this.#index();
+    const total = this.#round.items.length;
+    this.#card.draw(this.#shown, { first: at === 0, last: at === total - 1, total });
+    this.#grid.draw(this.#round, this.#shown?.item.id);
+  }
+
+  #problem(sentence, again) {
+    fill(this.#stage, h("div", { class: "notice", role: "alert", data: { testid: "notice" } },
+      h("p", { text: sentence }),
+      h("button", { type: "button", class: "button small", text: "Try again", on: { click: again } })));
+  }
+}
+
+export function start(root) {
+  new PractisePage(root).begin();
 }

@@ -1,14 +1,7 @@
 // The questions seen so far, each with the learner's work on it. Fetches an item once, so that a neighbour
 // fetched early shows at once. Knows nothing of what is open.
 import { call } from "./api.js";
-
-/** A question and what is being done with it; `elapsed` in milliseconds of visible time. */
-function newWork(item) {
-  return {
-    item, chosen: null, confidence: "unsure", struck: new Set(), hints: [], elapsed: 0,
-    committing: false, hinting: false, failure: "", readout: null, reading: false, readFailure: "",
-  };
-}
+import { newWork } from "./practise_work.js";
 
 export function createItems() {
   let known = new Map();

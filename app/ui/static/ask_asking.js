@@ -1,0 +1,91 @@
+// Asking in a conversation: from the question to the end of its answer, and what follows when it is refused, when the
+// stream breaks, or when the answer is written elsewhere. Knows nothing of navigation.
+import { refresh, unfinished } from "./ask_conversation.js";
+import { runTurn } from "./ask_turn.js";
+
+const FOLLOW_MS = 1500;
+
+export class Asking {
+  #answering = new Map();
+  #composer;
+  #page;
+
+  /** `page`: isOpen(conversation), began(conversation) once it has an id, ended(conversation). */
+  constructor(composer, page) {
+    this.#composer = composer;
+    this.#page = page;
+  }
+
+  /** The conversation of that id while an answer is being written in it. */
+  running = (id) => this.#answering.get(id);
+
+  /** Ask `text`; with `replaced`, a user message, that one and all after it give way. */
+  async ask(conversation, text, replaced = null) {
+    if (conversation.running || !text.trim()) return;
+    const before = conversation.messages;
+    if (replaced) conversation.messages = before.slice(0, before.indexOf(replaced));
+    const turn = runTurn(conversation, text, replaced, {
+      onConversation: () => this.#began(conversation),
+      onContext: () => this.#composer.update(conversation),
+    });
+    conversation.running = turn;
+    this.#composer.update(conversation);
+    const outcome = await turn.finished;
+    conversation.running = null;
+    this.#answering.delete(conversation.id);
+    if (outcome.refused) this.#refused(conversation, before, text, replaced, outcome.sentence);
+    else if (outcome.broken) await this.#broken(conversation, text, outcome.sentence);
+    this.#composer.update(conversation);
+    this.#page.ended(conversation);
+  }
+
+  /** An answer that another tab, or a connection that broke, left unfinished: look again until it has ended. */
+  async follow(conversation) {
+    const waiting = () => this.#page.isOpen(conversation) && unfinished(conversation);
+    while (waiting()) {
+      await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+      if (!waiting()) return;
+      try {
+        await refresh(conversation);
+      } catch {
+        continue; // The status line already says that the application does not answer.
+      }
+      conversation.thread.draw();
+      this.#composer.update(conversation);
+    }
+  }
+
+  #began(conversation) {
+    if (conversation.private || !conversation.id) return;
+    this.#answering.set(conversation.id, conversation);
+    this.#page.began(conversation);
+  }
+
+  #refused(conversation, before, text, replaced, sentence) {
+    conversation.messages = before;
+    conversation.thread.draw();
+    if (replaced && text !== replaced.text) conversation.thread.edit(replaced, text);
+    else if (!replaced) this.#composer.giveBack(conversation, text);
+    conversation.thread.notice(sentence);
+  }
+
+  /** The stream ended early: show what the server kept, or let the reader fetch it once the server is back. */
+  async #broken(conversation, text, sentence) {
+    if (conversation.private || !conversation.id) {
+      const asked = conversation.messages.some((message) => message.role === "user" && message.text === text);
+      if (!asked) this.#composer.giveBack(conversation, text);
+      conversation.thread.notice(sentence);
+      return;
+    }
+    try {
+      await refresh(conversation);
+      conversation.thread.draw();
+      conversation.thread.notice(sentence);
+      this.follow(conversation);
+    } catch (error) {
+      const again = () => this.#broken(conversation, text, sentence);
+      conversation.thread.notice(`${sentence} ${error.message}`, { label: "Load what was kept", act: again });
+    }
+    this.#composer.update(conversation);
+  }
+}

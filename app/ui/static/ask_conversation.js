@@ -1,0 +1,34 @@
+// One conversation as the page holds it: what is known of it, fetching it, its address, its export. Draws nothing.
+import { ApiError, call, download } from "./api.js";
+import { toast } from "./dialogs.js";
+
+const path = (id) => `/api/conversations/${encodeURIComponent(id)}`;
+
+/** The conversation that the address names, or null. */
+export const idInUrl = () => new URLSearchParams(location.search).get("c");
+export const addressOf = (id) => (id ? `${location.pathname}?c=${encodeURIComponent(id)}` : location.pathname);
+
+/** What is known of one conversation. `running` is its turn, `thread` its drawing. */
+export const blank = (isPrivate, id = null) => ({ id, title: "", private: isPrivate, messages: [], context: null, running: null, thread: null });
+
+/** Fetch what the server keeps of it. Throws ApiError. */
+export async function refresh(conversation) {
+  const { title, messages, context } = await call("GET", path(conversation.id));
+  Object.assign(conversation, { title, messages, context });
+}
+
+/** Whether its last answer is being written by another tab, or by a stream that this page has lost. */
+export const unfinished = (conversation) => !conversation.running && conversation.messages.at(-1)?.status === "streaming";
+
+/** Save as a file; a private one is sent along, because the server does not keep it. */
+export async function exportConversation(conversation, format) {
+  const name = `conversation.${format}`;
+  const { id, title, messages } = conversation;
+  try {
+    if (id) await download(`${path(id)}/export?format=${format}`, name);
+    else await download("/api/export", name, { format, title: title || "Private conversation", messages });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    toast(error.message, { error: true });
+  }
+}
