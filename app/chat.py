@@ -83,6 +83,12 @@ class Turn:
     def stop(self) -> None:
         self._stopped.set()
 
+    def abandon(self) -> None:
+        """Settles a turn whose page went away before its events began; nothing to one that has ended."""
+        if self._answer.status is Status.STREAMING:
+            self._settle(Status.STOPPED, INTERRUPTED_NOTE)
+            self._chat.forget(self)
+
     def events(self) -> Generator[ChatEvent, None, None]:
         """The turn as events, Begun first and Ended last. Closing the iterator stops the work and keeps what there is."""
         try:

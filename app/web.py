@@ -76,10 +76,10 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
         redoc_url=None,
         middleware=_guards(settings, parts.store),
     )
-    # Each answer holds a thread while it waits for its next piece; its own limit keeps them from starving other calls.
-    streams = anyio.CapacityLimiter(settings.max_waiting)
-    web.include_router(ask_router(parts.chat, parts.store, parts.engine, streams))
-    web.include_router(practise_router(parts.quiz))
+    # Whoever waits for the model holds a thread; a limit of their own keeps them from starving all other calls.
+    waiting = anyio.CapacityLimiter(settings.max_waiting)
+    web.include_router(ask_router(parts.chat, parts.store, parts.engine, waiting))
+    web.include_router(practise_router(parts.quiz, waiting))
     web.add_exception_handler(LlamaCareError, _refusal)
     web.add_exception_handler(RequestValidationError, _wrong_shape)
     web.mount("/static/ui", FreshFiles(directory=ROOT / "app" / "ui" / "static"))

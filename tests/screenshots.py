@@ -66,6 +66,7 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
     page.goto(f"{application.address}{link}")
     answer_with_status(page, "complete")
     expect(the(page, "status-line")).to_contain_text("SmolLM2")
+    page.locator(".scroller").evaluate("scroller => scroller.scrollTo(0, 0)")
     save(page, folder / f"ask-{name}.png")
 
     page.goto(f"{application.address}/practise#1")

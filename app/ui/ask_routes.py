@@ -123,7 +123,7 @@ def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.Capacity
             turn = chat.begin_private(visitor, body.message, history)
         else:
             turn = chat.begin(visitor, body.message, conversation=body.conversation, replace=body.replace)
-        return EventStream(drawer.draw(turn), streams)
+        return EventStream(drawer.draw(turn), streams, after=turn.abandon)
 
     @router.post("/turns/{turn}/stop", status_code=204)
     def stop(turn: str, visitor: Visitor) -> None:

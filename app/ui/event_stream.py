@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import anyio
@@ -16,15 +16,17 @@ EventSource = Generator[dict[str, Any], None, None]
 
 class EventStream(Response):
     """Sends each record as one ``data:`` event. The iterator runs in threads of ``limiter``, one step at a time, and is
-    closed in every case: at its end, after an error, and when the client has gone (noticed between two steps)."""
+    closed in every case: at its end, after an error, and when the client has gone (noticed between two steps). ``after`` is
+    called last: a client may go before the first step, and closing an iterator that has not begun runs none of it."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: EventSource, limiter: anyio.CapacityLimiter) -> None:
+    def __init__(self, events: EventSource, limiter: anyio.CapacityLimiter, *, after: Callable[[], None]) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._events = events
         self._limiter = limiter
+        self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -41,6 +43,7 @@ class EventStream(Response):
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._events.close, limiter=self._limiter)
+                await anyio.to_thread.run_sync(self._after, limiter=self._limiter)
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -32,7 +34,8 @@ class Flagged(BaseModel):
     flagged: bool
 
 
-def practise_router(quiz: Quiz) -> APIRouter:
+def practise_router(quiz: Quiz, waiting: anyio.CapacityLimiter) -> APIRouter:
+    """``waiting`` bounds the threads that wait for the model, so that the next question never waits for one of them."""
     router = APIRouter(prefix="/api/practise")
 
     @router.get("/round")
@@ -66,8 +69,9 @@ def practise_router(quiz: Quiz) -> APIRouter:
         return graded_json(quiz.question(identity), attempt)
 
     @router.get("/items/{identity}/probabilities")
-    def readout(identity: str, visitor: Visitor) -> dict[str, Any]:
-        return readout_json(quiz.readout_after_commit(visitor, identity))
+    async def readout(identity: str, visitor: Visitor) -> dict[str, Any]:
+        read = await anyio.to_thread.run_sync(quiz.readout_after_commit, visitor, identity, limiter=waiting)
+        return readout_json(read)
 
     @router.put("/items/{identity}/flag", status_code=204)
     def flag(identity: str, body: Flagged, visitor: Visitor) -> None:

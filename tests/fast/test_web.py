@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from app.chat import Chat
 from app.engine.fake import FakeEngine
 from app.questions import Bank
+from app.records import Status
 from app.shell import COOKIE, MAX_BODY, TOKEN, TrustedHosts
 from app.store import Store
+from app.ui.event_stream import EventStream
 from app.ui.visitors import HEADER
 from app.web import build_web
 from tests.conftest import new_token, parts_for, settings_for, visitor_headers
@@ -91,6 +96,30 @@ def test_the_engines_state_is_told_in_words(client: TestClient, web_engine: Fake
     assert (end["message"]["status"], end["message"]["note"]) == ("failed", engine.failure)
     assert client.post("/api/engine/retry").status_code == 204
     assert client.get("/api/engine").json()["state"] == "ready"
+
+
+def test_a_page_that_goes_away_before_the_first_word_leaves_nothing_behind(store: Store) -> None:
+    """The client is gone when the answer is about to begin: the turn ends and the conversation is free for the next."""
+    chat = Chat(FakeEngine(), store, max_turns=1)
+    visitor = store.visitor("v" * 43)
+    turn = chat.begin(visitor, "What is asthma?")
+
+    def never() -> Generator[dict[str, Any], None, None]:
+        raise AssertionError("nobody is there to read this")
+        yield {}
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        await anyio.sleep(0)
+
+    stream = EventStream(never(), anyio.CapacityLimiter(1), after=turn.abandon)
+    stream._send_all = lambda send: anyio.sleep_forever()  # type: ignore[method-assign]  # the client goes first
+    anyio.run(stream, {"type": "http"}, gone, send)
+    (place,) = store.conversations(visitor)
+    assert store.messages(visitor, place.id)[-1].status is Status.STOPPED
+    assert list(chat.begin(visitor, "Again?", conversation=place.id).events())
 
 
 # Practise

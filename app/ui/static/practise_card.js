@@ -26,7 +26,7 @@ export function createCard(actions) {
         h("h2", { id: "question-heading", text: `Question ${item.number}` }, h("span", { class: "of-total", text: ` of ${total}` })),
         clock,
         button(item.flagged ? "Flagged" : "Flag", { icon: "flag", kind: `quiet small flag${item.flagged ? " on" : ""}`, testid: "flag", "aria-pressed": String(item.flagged), title: "Flag this question (F)", on: actions.flag })),
-      h("ul", { class: "chips", "aria-label": "Topic" }, [item.system, item.subject, `Step ${item.step}`].map((text) => h("li", { text: text[0].toUpperCase() + text.slice(1) }))));
+      h("ul", { class: "chips", "aria-label": "Topic" }, [item.system, item.subject, `Step ${item.step}`].filter(Boolean).map((text) => h("li", { text: text[0].toUpperCase() + text.slice(1) }))));
   }
 
   function confidence(work) {
