@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling
-from app.errors import BadInput, Busy, Conflict, LlamaCareError, NotFound, TooLarge
+from app.errors import BadInput, Busy, Conflict, LlamaCareError, TooLarge
 from app.prompts import ChatFormat, chat_prompt
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
 from app.store import Store
@@ -219,12 +219,11 @@ class Chat:
         return turn
 
     def stop(self, visitor: int, turn: str) -> None:
-        """Stops a turn of the visitor's. Raises NotFound when there is none (it may just have ended)."""
+        """Stops a turn of the visitor's; quietly nothing where there is none, for it may just have ended by itself."""
         with self._lock:
             found = self._turns.get(turn)
-        if found is None or found.visitor != visitor:
-            raise NotFound("This answer is not being written any more.")
-        found.stop()
+        if found is not None and found.visitor == visitor:
+            found.stop()
 
     def forget(self, turn: Turn) -> None:
         with self._lock:

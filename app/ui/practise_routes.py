@@ -13,10 +13,7 @@ from app.quiz import Progress, Quiz, Readout, Tally, tally_by_confidence, tally_
 from app.records import Attempt, Question
 from app.ui.visitors import Visitor
 
-UNCALIBRATED_NOTE = (
-    "Read off the model in one pass and not calibrated: nobody has measured how often this model is right. "
-    "It is no second opinion."
-)
+UNCALIBRATED_NOTE = "Read off in one pass, not calibrated: nobody has measured how often this model is right. No second opinion."
 
 
 class Commitment(BaseModel):
