@@ -9,7 +9,7 @@ import pytest
 from app.chat import Begun, Chat, Ended, Fitted, Grown
 from app.engine.base import EngineStatus, Phase, Queued
 from app.engine.fake import FakeEngine
-from app.errors import BadInput, Busy, Conflict, NotFound, TooLarge
+from app.errors import BadInput, Busy, Conflict, TooLarge
 from app.prompts import CHAT_SYSTEM
 from app.records import NO_SOURCE, Message, Role, Status
 from app.store import Store
