@@ -144,7 +144,7 @@ class Engine(Protocol):
         """The number of tokens of each prompt."""
 
     def retry(self) -> None:
-        """Starts a failed engine again; nothing in any other state."""
+        """Starts a failed engine again, and one that waits for its next start at once; nothing in any other state."""
 
     def close(self) -> None:
         """Ends the engine. Calls that are open fail."""

@@ -178,7 +178,7 @@ class LocalEngine:
 
     def retry(self) -> None:
         with self._state:
-            self._retry = True
+            self._retry = self._phase in (Phase.FAILED, Phase.RESTARTING)
             self._state.notify_all()
 
     def close(self) -> None:

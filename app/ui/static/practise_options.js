@@ -59,7 +59,7 @@ export function createOptions({ choose, strike }) {
       h("p", { class: "readout-name" }, h("strong", { text: `Model's reading (${result?.calibration ?? "uncalibrated"})` }), result ? h("span", { text: result.model }) : null),
       state === "reading" ? h("p", { class: "reading" }, h("span", { class: "pulse", "aria-hidden": "true" }), h("span", { text: "reading…" })) : null,
       state === "failed" ? h("p", { class: "reading", text: work.readFailure || "The model has not read this question." }) : null,
-      result ? h("p", { class: "answer-set", data: { testid: "answer-set", sure: String(result.sure) }, text: `${result.sure ? "Its answer" : "Not sure"}: ${either(result.answer_set)}` }) : null,
+      result ? h("p", { class: "answer-set", data: { testid: "answer-set", sure: String(result.sure) }, text: `${result.sure ? "Its answer" : "Not sure"}: ${either([...result.answer_set].sort())}` }) : null,
       result?.note ? h("p", { class: "readout-note", text: result.note }) : null);
   }
 
