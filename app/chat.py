@@ -24,6 +24,7 @@ TURNS_OF_ONE = 4  # answers that one visitor may have in the making, so that nob
 KEEP_SECONDS = 2.0  # how often a growing answer is written to disk, so that a crash costs no more
 WAIT_SECONDS = 0.25  # between two signs of life while the model loads
 CUT_NOTE = "The answer reached its length limit and was cut. Ask it to go on."
+REPETITION_NOTE = "The answer only repeated itself and was cut. Ask again, or in other words."
 STOPPED_NOTE = "You stopped this answer."
 INTERRUPTED_NOTE = "The page went away while this answer was being written; what had arrived is kept."
 
@@ -149,8 +150,8 @@ class Turn:
     def _finish(self, event: Finished) -> None:
         speed = replace(self._answer.speed, tokens_per_second=event.tokens_per_second, tokens=event.tokens)
         self._answer = replace(self._answer, speed=speed, context_used=event.prompt_tokens + event.tokens)
-        cut = event.ending is Ending.LENGTH
-        self._settle(Status.CUT if cut else Status.COMPLETE, CUT_NOTE if cut else "")
+        note = {Ending.LENGTH: CUT_NOTE, Ending.REPETITION: REPETITION_NOTE}.get(event.ending, "")
+        self._settle(Status.CUT if note else Status.COMPLETE, note)
 
     def _settle(self, status: Status, note: str) -> None:
         self._answer = replace(self._answer, status=status, note=note)

@@ -15,7 +15,12 @@ from app.records import Prompt
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn. ``temperature`` 0 is greedy; ``repeat_penalty`` 1 is off; ``max_tokens`` bounds the answer."""
+    """How tokens are drawn. ``temperature`` 0 is greedy; ``repeat_penalty`` 1 is off; ``max_tokens`` bounds the answer.
+
+    The same ``seed`` gives the same text only where it is computed in the same way, as on two engines that have done nothing
+    else: llama.cpp's kernels round differently by the shape of a batch and the place of the cells, and a close choice then
+    falls the other way.
+    """
 
     max_tokens: int = 768
     temperature: float = 0.4
@@ -49,10 +54,11 @@ class Piece:
 
 
 class Ending(enum.StrEnum):
-    """Why an answer ended: the model said so, the token limit, or the context was full."""
+    """Why an answer ended: the model said so, the token limit or a full context, or it only repeated itself."""
 
     STOP = "stop"
     LENGTH = "length"
+    REPETITION = "repetition"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ import numpy as np
 from app.engine.base import EciHead, ModelInfo
 from app.engine.llama import Context, Model, NativeLog, check_file, load_backends
 from app.engine.scheduler import Scheduler, works
+from app.engine.sequences import Sequences
 from app.engine.wire import Frame, FrameWriter, read_frames, unpack
 from app.errors import ModelFileError
 from app.prompts import ANSWER_PREFIX
@@ -30,7 +31,9 @@ from app.records import OPTION_LETTERS
 
 BATCH = 512  # tokens one llama_decode may hold
 CHUNK = 128  # prompt tokens a batch: half a second on two old cores, which bounds a Stop and everybody's stall
-SEQUENCES = 8  # requests computed side by side; more wait in the queue
+ACTIVE = 8  # requests computed side by side; more wait in the queue
+KEPT = 8  # finished sequences whose prefix may be used again
+KEPT_SHARE = 4  # and at most a quarter of the KV store: attention runs over kept cells for everybody
 PROOF_TOKENS = 4
 PR_SET_PDEATHSIG = 1
 
@@ -47,7 +50,15 @@ def main() -> NoReturn:
         writer.write({"kind": "failed", "sentence": error.sentence})
         os._exit(1)
     writer.write({"kind": "ready", "info": asdict(info)})
-    scheduler = Scheduler(model, context, sequences=SEQUENCES, chunk=CHUNK, send=writer.write)
+    sequences = Sequences(
+        context,
+        active=ACTIVE,
+        kept=KEPT,
+        cells=context.cells,
+        kept_cells=context.cells // KEPT_SHARE,
+        whole_only=model.whole_only,
+    )
+    scheduler = Scheduler(model, context, sequences=sequences, chunk=CHUNK, send=writer.write)
     try:
         Service(model, info, scheduler, writer).run(inbox)
     except Exception:
@@ -102,7 +113,7 @@ def _load(config: Frame) -> tuple[Model, Context, ModelInfo]:
     model = Model(path, gpu_layers=config["gpu_layers"], log=log)
     threads = config["threads"] or usable_cores()
     cells = min(config["context"], model.context_train) or config["context"]
-    context = Context(model, cells=cells, batch=BATCH, sequences=SEQUENCES, threads=threads)
+    context = Context(model, cells=cells, batch=BATCH, sequences=ACTIVE + KEPT, threads=threads)
     _prove(model, context)
     return model, context, _describe(model, context, config, threads)
 

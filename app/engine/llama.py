@@ -105,6 +105,12 @@ class Model:
         self._add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
 
     @property
+    def whole_only(self) -> bool:
+        """Whether a sequence's state is only valid at its end: recurrent and hybrid models, and sliding windows."""
+        native = (llama_cpp.llama_model_is_recurrent, llama_cpp.llama_model_is_hybrid, llama_cpp.llama_model_n_swa)
+        return any(bool(ask(self._handle)) for ask in native)
+
+    @property
     def handle(self) -> Any:
         return self._handle
 
@@ -220,6 +226,10 @@ class Context:
 
     def sample(self, sampler: Sampler, index: int) -> int:
         return int(llama_cpp.llama_sampler_sample(sampler.handle, self._handle, index))
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Lets ``target`` share the first ``length`` cells of ``source``."""
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
     def forget(self, sequence: int) -> None:
         """Frees the cells of a sequence."""

@@ -1,7 +1,8 @@
 """The loop's heart: all callers' work in shared ``llama_decode`` calls. Knows no pipe and no process.
 
-A request waits (first come, first served) until a sequence and enough cells are free, then enters in chunks of its prompt
-beside everybody's next token, so no stream stalls while a long prompt is read. Cancelling takes effect between two batches.
+A request waits (first come, first served) until a sequence and enough cells are free, begins behind the longest prefix that
+is still in the KV store, and enters in chunks of its prompt beside everybody's next token, so no stream stalls while a
+long prompt is read. Cancelling takes effect between two batches.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any
 
 from app.engine.base import Ending, Sampling
 from app.engine.llama import Context, Model, Sampler
+from app.engine.repetition import runs_away
+from app.engine.sequences import Sequences
 from app.engine.wire import Frame
 
+LOOK_EVERY = 16  # tokens between two looks for an answer that repeats itself
 Send = Callable[[Frame], None]
 
 
@@ -32,7 +36,7 @@ class Work:
     part: int = 0  # which request of its call, for labels
     place: int = 0  # the last place in the queue that was reported
     sequence: int = -1
-    read: int = 0  # prompt tokens in the KV store or in the batch
+    cells: list[int] = field(default_factory=list)  # the token ids in its sequence, the batch's included
     written: int = 0
     last: int = -1  # the drawn token that the next batch computes
     index: int = -1  # where in the batch this work's logits will be, -1 for none
@@ -49,7 +53,7 @@ class Scheduler:
         model: Model,
         context: Context,
         *,
-        sequences: int,
+        sequences: Sequences,
         chunk: int,
         send: Send,
         clock: Callable[[], float] = time.monotonic,
@@ -61,7 +65,7 @@ class Scheduler:
         self._clock = clock
         self._waiting: deque[Work] = deque()
         self._active: list[Work] = []
-        self._free = list(range(sequences))
+        self._sequences = sequences
 
     @property
     def idle(self) -> bool:
@@ -71,10 +75,11 @@ class Scheduler:
         self._waiting.append(work)
 
     def cancel(self, call: int) -> None:
-        """Drops all work of a call; its cells are free for the next batch."""
+        """Drops all work of a call; its cells are there for whoever needs them in the next batch."""
         self._waiting = deque(work for work in self._waiting if work.call != call)
         for work in [work for work in self._active if work.call == call]:
-            self._release(work)
+            self._sequences.keep(work.sequence, work.cells)
+            self._leave(work)
 
     def step(self) -> None:
         """One batch: admit, fill, decode, deliver."""
@@ -88,14 +93,17 @@ class Scheduler:
         self._context.clear()
 
     def _admit(self) -> None:
-        taken = sum(work.room for work in self._active)
-        while self._waiting and self._free and taken + self._waiting[0].room <= self._context.cells:
-            work = self._waiting.popleft()
-            work.sequence = self._free.pop()
+        while self._waiting:
+            work = self._waiting[0]
+            place = self._sequences.take(work.tokens, work.room)
+            if place is None:
+                return
+            self._waiting.popleft()
+            work.sequence = place.sequence
+            work.cells = work.tokens[: place.reused]
             if work.sampling is not None:
                 work.sampler = Sampler(work.sampling, n_vocab=self._model.n_vocab)
             self._active.append(work)
-            taken += work.room
 
     def _report_places(self) -> None:
         for place, work in enumerate(self._waiting, start=1):
@@ -108,9 +116,8 @@ class Scheduler:
         for work in self._active:
             work.index = -1
             if work.last >= 0:
-                position = len(work.tokens) + work.written - 1
-                work.index = self._context.add(work.last, position=position, sequence=work.sequence, output=True)
-        reading = [work for work in self._active if work.read < len(work.tokens)]
+                work.index = self._add(work, work.last, output=True)
+        reading = [work for work in self._active if len(work.cells) < len(work.tokens)]
         left = self._chunk
         for waiting, work in zip(range(len(reading), 0, -1), reading, strict=True):
             left -= self._fill_prompt(work, max(1, left // waiting))
@@ -118,17 +125,20 @@ class Scheduler:
                 break
 
     def _fill_prompt(self, work: Work, share: int) -> int:
-        end = min(len(work.tokens), work.read + share)
-        count = end - work.read
-        for position in range(work.read, end):
-            last = position == len(work.tokens) - 1
-            index = self._context.add(work.tokens[position], position=position, sequence=work.sequence, output=last)
-            if last:
-                work.index = index
-        work.read = end
+        begin = len(work.cells)
+        end = min(len(work.tokens), begin + share)
+        for token in work.tokens[begin:end]:
+            index = self._add(work, token, output=len(work.cells) == len(work.tokens) - 1)
+        if end == len(work.tokens):
+            work.index = index
         if work.sampling is not None:
             self._send({"kind": "prefill", "id": work.call, "done": end, "total": len(work.tokens)})
-        return count
+        return end - begin
+
+    def _add(self, work: Work, token: int, *, output: bool) -> int:
+        index = self._context.add(token, position=len(work.cells), sequence=work.sequence, output=output)
+        work.cells.append(token)
+        return index
 
     def _deliver(self, work: Work) -> None:
         if work.sampling is None:
@@ -141,7 +151,8 @@ class Scheduler:
                     "scores": [float(logits[i]) for i in work.labels],
                 }
             )
-            self._release(work)
+            self._sequences.drop(work.sequence)
+            self._leave(work)
             return
         assert work.sampler is not None
         token = self._context.sample(work.sampler, work.index)
@@ -157,6 +168,8 @@ class Scheduler:
             self._send({"kind": "piece", "id": work.call, "text": text})
         if work.written >= work.sampling.max_tokens or len(work.tokens) + work.written >= work.room:
             self._finish(work, Ending.LENGTH)
+        elif work.written % LOOK_EVERY == 0 and runs_away(work.cells[len(work.tokens) :]):
+            self._finish(work, Ending.REPETITION)
 
     def _finish(self, work: Work, ending: Ending) -> None:
         text = work.decoder.decode(b"", final=True)
@@ -167,11 +180,10 @@ class Scheduler:
         rate = (work.written - 1) / seconds if work.written > 1 and seconds > 0 else None
         frame = {"ending": ending, "prompt": len(work.tokens), "tokens": work.written, "rate": rate}
         self._send({"kind": "finished", "id": work.call, **frame})
-        self._release(work)
+        self._sequences.keep(work.sequence, work.cells)
+        self._leave(work)
 
-    def _release(self, work: Work) -> None:
-        self._context.forget(work.sequence)
-        self._free.append(work.sequence)
+    def _leave(self, work: Work) -> None:
         self._active.remove(work)
         if work.sampler is not None:
             work.sampler.close()

@@ -14,6 +14,7 @@ import pytest
 
 from app.eci import probabilities
 from app.engine.base import Finished, LabelRequest, Phase, Piece, Prefilling, Queued, Sampling
+from app.engine.child import CHUNK
 from app.engine.local import LocalEngine, LocalModel
 from app.errors import Busy, EngineDied, EngineError
 from app.prompts import ChatFormat, chat_prompt, question_prompt
@@ -100,16 +101,26 @@ def test_scores_are_the_same_alone_and_beside_a_stream(shared_engine: LocalEngin
 # Sampling, limits, stopping
 
 
-def test_greedy_answers_are_the_same_every_time(shared_engine: LocalEngine) -> None:
-    greedy = Sampling(max_tokens=24, temperature=0)
-    assert len({written(shared_engine, "What is the heart?", greedy) for _ in range(3)}) == 1
+# llama.cpp's kernels round differently by the shape of a batch and by where in the store the cells lie, so a text is the same
+# only where it is computed in the same way: on engines that have done nothing else.
 
 
-def test_a_seed_fixes_the_answer_and_another_changes_it(shared_engine: LocalEngine) -> None:
-    texts = [
-        written(shared_engine, "Tell me a story.", Sampling(max_tokens=32, temperature=1.0, seed=seed)) for seed in (7, 7, 8)
-    ]
+def first_words(text: str, sampling: Sampling) -> str:
+    engine = settle(LocalEngine(embedded()))
+    try:
+        return written(engine, text, sampling)
+    finally:
+        engine.close()
+
+
+def test_a_seed_fixes_the_answer_of_a_fresh_engine_and_another_changes_it() -> None:
+    texts = [first_words("Tell me a story.", Sampling(max_tokens=32, temperature=1.0, seed=seed)) for seed in (7, 7, 8)]
     assert texts[0] == texts[1] != texts[2]
+
+
+def test_greedy_answers_do_not_depend_on_the_seed() -> None:
+    texts = [first_words("What is the heart?", Sampling(max_tokens=24, temperature=0, seed=seed)) for seed in (7, 8)]
+    assert texts[0] == texts[1]
 
 
 def test_control_tokens_never_reach_the_text(shared_engine: LocalEngine) -> None:
@@ -124,6 +135,18 @@ def test_closing_a_stream_in_prefill_frees_the_engine_at_once(shared_engine: Loc
     assert progress.done < progress.total
     stream.close()
     assert isinstance(list(shared_engine.stream(ask(shared_engine), Sampling(max_tokens=2)))[-1], Finished)
+
+
+def test_the_next_turn_of_a_conversation_reads_only_what_is_new(shared_engine: LocalEngine) -> None:
+    question = Message(id="1", role=Role.USER, text="Name three parts of the eye. " * 12)
+    answer = Message(
+        id="2", role=Role.ASSISTANT, text=written(shared_engine, question.text, Sampling(max_tokens=24, temperature=0))
+    )
+    further = Message(id="3", role=Role.USER, text="And of the ear?")
+    prompt = chat_prompt(form(shared_engine), [question, answer, further])
+    first = next(e for e in shared_engine.stream(prompt, Sampling(max_tokens=1)) if isinstance(e, Prefilling))
+    assert first.done == first.total, "what is new fits into one chunk"
+    assert first.total > CHUNK, "which the whole does not"
 
 
 def test_a_short_question_is_answered_while_a_long_answer_is_written(shared_engine: LocalEngine) -> None:
