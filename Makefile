@@ -5,6 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CUDA ?=
+CUDA_ARCH ?=
 FLAVOUR := $(if $(filter 1 yes on,$(CUDA)),cuda,native)
 WHEELS := .wheels/$(FLAVOUR)
 INSTALLED := $(VENV)/.installed-$(FLAVOUR)
@@ -20,7 +21,8 @@ PIP_VERSION := 26.3
 OPTIONS := --config-settings="cmake.define.CMAKE_CXX_FLAGS=-fno-tree-dse -fno-dse" \
 	--config-settings="cmake.define.LLAVA_BUILD=OFF" \
 	--config-settings="cmake.define.CMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/.wheels/without-common.cmake" \
-	$(if $(filter cuda,$(FLAVOUR)),--config-settings="cmake.define.GGML_CUDA=ON")
+	$(if $(filter cuda,$(FLAVOUR)),--config-settings="cmake.define.GGML_CUDA=ON") \
+	$(if $(CUDA_ARCH),--config-settings="cmake.define.CMAKE_CUDA_ARCHITECTURES=$(CUDA_ARCH)")
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -83,6 +85,10 @@ ifeq ($(FLAVOUR),cuda)
 		echo "CUDA=1 needs NVIDIA's compiler nvcc, which is not on the PATH."; \
 		echo "Install the CUDA toolkit (Debian: apt-get install nvidia-cuda-toolkit) or, if it is installed, run"; \
 		echo "  PATH=/usr/local/cuda/bin:\$$PATH make run CUDA=1. Without a GPU, run: make run"; exit 1; }
+	@[ -n "$(CUDA_ARCH)" ] || nvidia-smi -L >/dev/null 2>&1 || { \
+		echo "CUDA=1 builds for the GPU that it finds, and nvidia-smi finds none here."; \
+		echo "Install NVIDIA's driver; or build for another machine by naming its architecture, for an RTX 4090"; \
+		echo "  make install CUDA=1 CUDA_ARCH=89. Without a GPU, run: make run"; exit 1; }
 endif
 	@[ -n "$$(find $(WHEELS) -name 'llama_cpp_python-$(LLAMA_VERSION)-*.whl' 2>/dev/null)" ] || $(MAKE) --no-print-directory wheel FLAVOUR=$(FLAVOUR)
 	$(call timed,installing llama.cpp,$(BIN)/pip install -q --force-reinstall --no-deps $(WHEELS)/llama_cpp_python-$(LLAMA_VERSION)-*.whl)

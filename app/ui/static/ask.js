@@ -1,13 +1,15 @@
 // The Ask page: which conversation is open, and what leads from one to the next. Draws nothing itself: ask_sidebar
 // draws the list, ask_thread the turns, ask_composer the input; ask_asking sees a question through to its answer.
 import { Asking } from "./ask_asking.js";
-import { createComposer } from "./ask_composer.js";
+import { Composer } from "./ask_composer.js";
 import { addressOf, blank, exportConversation, idInUrl, refresh } from "./ask_conversation.js";
-import { createSidebar } from "./ask_sidebar.js";
-import { createThread } from "./ask_thread.js";
+import { Sidebar } from "./ask_sidebar.js";
+import { Thread } from "./ask_thread.js";
 import { confirmDialog } from "./dialogs.js";
 import { fill, h } from "./dom.js";
 import { buildFrame } from "./frame.js";
+
+const NOT_FOUND = "This conversation was not found. It may have been deleted.";
 
 class AskPage {
   #open = blank(false);
@@ -22,7 +24,7 @@ class AskPage {
   constructor(root) {
     document.title = "Ask · LlamaCare";
     this.#frame = buildFrame(root, { page: "ask", title: "Ask", sideLabel: "Conversations" });
-    this.#composer = createComposer({
+    this.#composer = new Composer({
       onSend: (text) => this.#asking.ask(this.#open, text),
       onStop: () => this.#open.running?.stop(),
     });
@@ -52,7 +54,7 @@ class AskPage {
   }
 
   #makeSidebar() {
-    return createSidebar(this.#frame.side, {
+    return new Sidebar(this.#frame.side, {
       onOpen: (id) => { this.#frame.closeSide(); this.#navigate(id); },
       onNew: (isPrivate) => { this.#frame.closeSide(); this.#navigate(null, isPrivate); },
       onRenamed: (id, title) => {
@@ -69,7 +71,7 @@ class AskPage {
 
   #show(conversation) {
     this.#open = conversation;
-    conversation.thread ??= createThread(conversation, this.#threadActions);
+    conversation.thread ??= new Thread(conversation, this.#threadActions);
     fill(this.#stage, conversation.thread.element);
     conversation.thread.shown();
     this.#composer.open(conversation);
@@ -126,7 +128,7 @@ class AskPage {
     } catch (error) {
       if (mine !== this.#loads) return undefined;
       this.#show(blank(false));
-      return this.#open.thread.notice(error.status === 404 ? "This conversation was not found. It may have been deleted." : error.message);
+      return this.#open.thread.notice(error.status === 404 ? NOT_FOUND : error.message);
     }
     if (mine !== this.#loads) return undefined;
     this.#show(conversation);

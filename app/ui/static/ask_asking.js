@@ -1,7 +1,7 @@
 // Asking in a conversation: from the question to the end of its answer, and what follows when it is refused, when the
 // stream breaks, or when the answer is written elsewhere. Knows nothing of navigation.
 import { refresh, unfinished } from "./ask_conversation.js";
-import { runTurn } from "./ask_turn.js";
+import { Turn } from "./ask_turn.js";
 
 const FOLLOW_MS = 1500;
 
@@ -24,7 +24,7 @@ export class Asking {
     if (conversation.running || !text.trim()) return;
     const before = conversation.messages;
     if (replaced) conversation.messages = before.slice(0, before.indexOf(replaced));
-    const turn = runTurn(conversation, text, replaced, {
+    const turn = new Turn(conversation, text, replaced, {
       onConversation: () => this.#began(conversation),
       onContext: () => this.#composer.update(conversation),
     });

@@ -2,7 +2,7 @@
 // Knows nothing of how a question is answered.
 import { button, coarsePointer, h, thousands } from "./dom.js";
 
-const key = (conversation) => `llamacare.draft.${conversation.id ?? "new"}`;
+const NEARLY_FULL = 0.85; // the meter warns before turns are left out
 
 function storage(act) {
   try {
@@ -12,93 +12,132 @@ function storage(act) {
   }
 }
 
-function contextMeter() {
-  const bar = h("span", { class: "meter-bar", "aria-hidden": "true" }, h("span"));
-  const words = h("span");
-  const element = h("p", { class: "meter", hidden: true, title: "How much of the model's context this conversation fills", data: { testid: "meter" } }, bar, words);
-  return {
-    element,
-    show(context) {
-      element.hidden = !context;
-      if (!context) return;
-      const share = Math.min(1, context.used / Math.max(1, context.size));
-      bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
-      element.classList.toggle("full", share > 0.85);
-      words.textContent = `${thousands(context.used)} of ${thousands(context.size)} tokens`;
-    },
-  };
+/** What was typed and not sent, by conversation. A private one's draft is never stored. */
+class Drafts {
+  #private = new WeakMap();
+
+  #key(conversation) {
+    return `llamacare.draft.${conversation.id ?? "new"}`;
+  }
+
+  get(conversation) {
+    if (conversation.private) return this.#private.get(conversation) ?? "";
+    return storage((tab) => tab.getItem(this.#key(conversation))) ?? "";
+  }
+
+  keep(conversation, text) {
+    const key = this.#key(conversation);
+    if (conversation.private) this.#private.set(conversation, text);
+    else storage((tab) => (text ? tab.setItem(key, text) : tab.removeItem(key)));
+  }
 }
 
-export function createComposer({ onSend, onStop }) {
-  let current = null;
-  const privateDrafts = new WeakMap();
-  const field = h("textarea", { class: "composer-field", rows: "1", placeholder: "Ask a medical question", "aria-label": "Your question", data: { testid: "composer" } });
-  const sendButton = button("Send", { icon: "send", kind: "primary", testid: "send", on: () => submit() });
-  const stopButton = button("Stop", { icon: "stop", kind: "stop", testid: "stop", title: "Stop the answer (Esc)", hidden: true, on: onStop });
-  const meter = contextMeter();
-  const hint = h("p", { class: "composer-hint", text: coarsePointer() ? "Leave out patient identifiers" : "Enter sends, Shift+Enter makes a new line" });
-  const element = h("form", { class: "composer", on: { submit: (event) => { event.preventDefault(); submit(); } } },
-    h("div", { class: "composer-box" }, field, h("div", { class: "composer-buttons" }, sendButton, stopButton)),
-    h("div", { class: "composer-foot" }, hint, meter.element));
+/** How much of the model's context a conversation fills; hidden until the server has counted it. */
+class ContextMeter {
+  #bar = h("span", { class: "meter-bar", "aria-hidden": "true" }, h("span"));
+  #words = h("span");
+  element = h("p", {
+    class: "meter", hidden: true, data: { testid: "meter" },
+    title: "How much of the model's context this conversation fills",
+  }, this.#bar, this.#words);
 
-  function fit() {
-    field.style.height = "auto";
-    field.style.height = `${field.scrollHeight}px`;
-    sendButton.disabled = field.value.trim() === "";
+  show(context) {
+    this.element.hidden = !context;
+    if (!context) return;
+    const share = Math.min(1, context.used / Math.max(1, context.size));
+    this.#bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
+    this.element.classList.toggle("full", share > NEARLY_FULL);
+    this.#words.textContent = `${thousands(context.used)} of ${thousands(context.size)} tokens`;
   }
-  function keepDraft() {
-    if (!current) return;
-    if (current.private) privateDrafts.set(current, field.value);
-    else storage((tab) => (field.value ? tab.setItem(key(current), field.value) : tab.removeItem(key(current))));
-  }
-  function set(text) {
-    field.value = text;
-    fit();
-  }
-  function submit() {
-    const text = field.value;
-    if (current.running || !text.trim()) return;
-    set("");
-    keepDraft();
-    onSend(text);
-    field.focus();
+}
+
+/** `onSend(text)` asks the question of the open conversation, `onStop()` stops its answer. */
+export class Composer {
+  element;
+  #conversation = null;
+  #drafts = new Drafts();
+  #meter = new ContextMeter();
+  #onSend;
+  #field = h("textarea", {
+    class: "composer-field", rows: "1", placeholder: "Ask a medical question", "aria-label": "Your question",
+    data: { testid: "composer" }, on: { input: () => this.#typed(), keydown: (event) => this.#pressed(event) },
+  });
+  #send = button("Send", { icon: "send", kind: "primary", testid: "send", on: () => this.#submit() });
+  #stop;
+
+  constructor({ onSend, onStop }) {
+    this.#onSend = onSend;
+    this.#stop = button("Stop", {
+      icon: "stop", kind: "stop", testid: "stop", title: "Stop the answer (Esc)", hidden: true, on: onStop,
+    });
+    const hint = coarsePointer() ? "Leave out patient identifiers" : "Enter sends, Shift+Enter makes a new line";
+    this.element = h("form", { class: "composer", on: { submit: (event) => { event.preventDefault(); this.#submit(); } } },
+      h("div", { class: "composer-box" }, this.#field, h("div", { class: "composer-buttons" }, this.#send, this.#stop)),
+      h("div", { class: "composer-foot" }, h("p", { class: "composer-hint", text: hint }), this.#meter.element));
   }
 
-  field.addEventListener("input", () => { fit(); keepDraft(); });
-  field.addEventListener("keydown", (event) => {
+  /** Turn to another conversation, with its own draft. */
+  open(conversation) {
+    this.#conversation = conversation;
+    this.#set(this.#drafts.get(conversation));
+    this.update(conversation);
+    if (!coarsePointer()) this.#field.focus({ preventScroll: true });
+  }
+
+  /** Show whether the conversation is being answered, and how full its context is. */
+  update(conversation) {
+    if (conversation !== this.#conversation) return;
+    this.#stop.hidden = !conversation.running;
+    this.#send.hidden = Boolean(conversation.running);
+    this.#meter.show(conversation.context);
+  }
+
+  /** The open conversation has just got its id: what was typed meanwhile moves with it. */
+  adopt(conversation) {
+    this.#drafts.keep({ id: null, private: false }, "");
+    if (conversation === this.#conversation) this.#keepDraft();
+  }
+
+  /** A question was refused: its text comes back, before whatever was typed since. */
+  giveBack(conversation, text) {
+    if (conversation === this.#conversation) {
+      this.#set(this.#field.value.trim() ? `${text}\n\n${this.#field.value}` : text);
+      this.#keepDraft();
+    } else if (!conversation.private) this.#drafts.keep(conversation, text);
+  }
+
+  #typed() {
+    this.#fit();
+    this.#keepDraft();
+  }
+
+  #pressed(event) {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || coarsePointer()) return;
     event.preventDefault();
-    submit();
-  });
-
-  function update(conversation) {
-    if (conversation !== current) return;
-    stopButton.hidden = !conversation.running;
-    sendButton.hidden = Boolean(conversation.running);
-    meter.show(conversation.context);
+    this.#submit();
   }
 
-  return {
-    element,
-    update,
-    /** Turn to another conversation, with its own draft. */
-    open(conversation) {
-      current = conversation;
-      set((conversation.private ? privateDrafts.get(conversation) : storage((tab) => tab.getItem(key(conversation)))) ?? "");
-      update(conversation);
-      if (!coarsePointer()) field.focus({ preventScroll: true });
-    },
-    /** The open conversation has just got its id: what was typed meanwhile moves with it. */
-    adopt(conversation) {
-      storage((tab) => tab.removeItem(key({ id: null })));
-      if (conversation === current) keepDraft();
-    },
-    /** A question was refused: its text comes back, before whatever was typed since. */
-    giveBack(conversation, text) {
-      if (conversation === current) {
-        set(field.value.trim() ? `${text}\n\n${field.value}` : text);
-        keepDraft();
-      } else if (!conversation.private) storage((tab) => tab.setItem(key(conversation), text));
-    },
-  };
+  #submit() {
+    const text = this.#field.value;
+    if (this.#conversation.running || !text.trim()) return;
+    this.#set("");
+    this.#keepDraft();
+    this.#onSend(text);
+    this.#field.focus();
+  }
+
+  #keepDraft() {
+    if (this.#conversation) this.#drafts.keep(this.#conversation, this.#field.value);
+  }
+
+  #set(text) {
+    this.#field.value = text;
+    this.#fit();
+  }
+
+  #fit() {
+    this.#field.style.height = "auto";
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+    this.#send.disabled = this.#field.value.trim() === "";
+  }
 }

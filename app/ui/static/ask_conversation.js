@@ -9,7 +9,9 @@ export const idInUrl = () => new URLSearchParams(location.search).get("c");
 export const addressOf = (id) => (id ? `${location.pathname}?c=${encodeURIComponent(id)}` : location.pathname);
 
 /** What is known of one conversation. `running` is its turn, `thread` its drawing. */
-export const blank = (isPrivate, id = null) => ({ id, title: "", private: isPrivate, messages: [], context: null, running: null, thread: null });
+export function blank(isPrivate, id = null) {
+  return { id, title: "", private: isPrivate, messages: [], context: null, running: null, thread: null };
+}
 
 /** Fetch what the server keeps of it. Throws ApiError. */
 export async function refresh(conversation) {

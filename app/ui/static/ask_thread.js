@@ -1,6 +1,7 @@
-// The turns of one conversation on the page: title bar, empty state, user turns and answers, notices, following
-// the text as it grows. Knows nothing of the network. The only markup it takes is the server's `html`.
-import { ANSWER_NAME, answerTurn, userTurn } from "./ask_turn_view.js";
+// The turns of one conversation on the page: title bar, empty state, user turns and answers, notices.
+// Knows nothing of the network or of markup: ask_turn_view draws a turn, ask_scroller follows the text as it grows.
+import { FollowingScroller } from "./ask_scroller.js";
+import { ANSWER_NAME, AnswerTurn, userTurn } from "./ask_turn_view.js";
 import { button, fill, h, icon } from "./dom.js";
 
 const EXAMPLES = [
@@ -9,126 +10,179 @@ const EXAMPLES = [
   "Compare the mechanisms and typical side effects of SGLT2 inhibitors and GLP-1 receptor agonists.",
   "What belongs in the work-up of an incidentally found adrenal mass?",
 ];
-const NEAR_END_PX = 80;
+const LEAD = "Ask a general medical question. The model runs on this machine; nothing you type leaves it.";
+const CAUTION = "Supports a professional, replaces none. Do not rely on it in an emergency: call your local emergency number.";
 
 function emptyState(isPrivate, onExample) {
+  const example = (text) => h("li", {},
+    h("button", { type: "button", class: "example", data: { testid: "example" }, on: { click: () => onExample(text) } },
+      h("span", { text }), icon("next")));
   return h("section", { class: "empty", data: { testid: "empty" } },
     h("h2", { text: isPrivate ? "A private question" : "What would you like to look up?" }),
-    h("p", { class: "lead", text: "Ask a general medical question. The model runs on this machine; nothing you type leaves it." }),
-    h("ul", { class: "examples", "aria-label": "Example questions" }, EXAMPLES.map((text) => h("li", {},
-      h("button", { type: "button", class: "example", data: { testid: "example" }, on: { click: () => onExample(text) } }, h("span", { text }), icon("next"))))),
-    h("p", { class: "caution", text: "Supports a professional, replaces none. Do not rely on it in an emergency: call your local emergency number." }));
+    h("p", { class: "lead", text: LEAD }),
+    h("ul", { class: "examples", "aria-label": "Example questions" }, EXAMPLES.map(example)),
+    h("p", { class: "caution", text: CAUTION }));
 }
 
-/** Build the thread of `conversation`; `actions`: onExample, onRetry, onEdit, onExport. */
-export function createThread(conversation, actions) {
-  const bar = h("div", { class: "thread-bar" });
-  const turns = h("div", { class: "turns" });
-  const notices = h("div", { class: "notices", role: "alert" });
-  const spoken = h("p", { class: "sr-only", role: "status" });
-  const scroller = h("div", { class: "scroller", tabindex: "-1" }, h("div", { class: "column" }, turns, notices));
-  const jump = button("Jump to latest", { icon: "down", kind: "jump", testid: "jump", hidden: true, on: () => toEnd() });
-  const element = h("section", { class: "thread", "aria-label": "Conversation" }, bar, scroller, jump, spoken);
-  let following = true;
-  let lastTop = 0;
+function title(conversation) {
+  if (!conversation.private) return h("h2", { class: "thread-title", text: conversation.title || "New conversation" });
+  return h("p", { class: "private-banner", data: { testid: "private-banner" } },
+    icon("lock"), h("span", { text: "Private: not stored, gone when you leave or reload" }));
+}
 
-  const atEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PX;
-  function toEnd() {
-    following = true;
-    scroller.scrollTop = scroller.scrollHeight;
-    lastTop = scroller.scrollTop;
-    jump.hidden = true;
-  }
-  function grown() {
-    // A scroll event comes a frame late: text that grows in between must not pull a reader back who has just moved up.
-    if (scroller.scrollTop < lastTop && !atEnd()) following = false;
-    if (following) toEnd();
-    else jump.hidden = atEnd();
-  }
-  scroller.addEventListener("scroll", () => {
-    following = atEnd();
-    if (following) jump.hidden = true;
-  }, { passive: true });
+/** The buttons that export it; `onExport(format)`. */
+function exportButtons(onExport) {
+  const save = (label, format) => button(label, {
+    kind: "quiet small", title: `Export this conversation as ${label}`, testid: `export-${format}`, on: () => onExport(format),
+  });
+  return h("div", { class: "thread-export", role: "group", "aria-label": "Export" },
+    h("span", { class: "export-name", text: "Export", "aria-hidden": "true" }), save("Markdown", "md"), save("JSON", "json"));
+}
 
-  const handlers = {
-    busy: () => conversation.running !== null,
-    retry: (message) => {
-      const index = conversation.messages.indexOf(message);
-      const asked = message.role === "user" ? message : conversation.messages.slice(0, index).findLast((one) => one.role === "user");
-      if (asked) actions.onRetry(conversation, asked);
-    },
-    edit: (message, text) => actions.onEdit(conversation, message, text),
+/** A question just sent and the place of its answer: shown at once, filled as the server speaks. */
+class PendingTurn {
+  #question = h("div", { class: "pending-slot" });
+  #answer;
+  #handlers;
+  #thread;
+
+  /** `thread`: turns (the element), grown(), titled(), speak(words). */
+  constructor(text, handlers, thread) {
+    this.#handlers = handlers;
+    this.#thread = thread;
+    this.#answer = new AnswerTurn(null, handlers);
+    this.#question.append(userTurn({ id: "", role: "user", text }, handlers, true));
+    thread.turns.append(this.#question, this.#answer.element);
+    this.#answer.say("Sent. Waiting for the model…");
+    thread.speak("Question sent.");
+  }
+
+  say(words, share) {
+    this.#answer.say(words, share);
+    this.#thread.grown();
+  }
+
+  text(html) {
+    this.#answer.text(html);
+    this.#thread.grown();
+  }
+
+  accepted(user) {
+    this.#question.replaceWith(userTurn(user, this.#handlers));
+    this.#thread.titled();
+  }
+
+  /** `count` earlier turns did not fit into the context; said once, above the answer. */
+  dropped(count) {
+    if (this.#answer.element.previousElementSibling?.dataset.testid === "dropped") return;
+    const turns = count === 1 ? "1 earlier turn no longer fits and was" : `${count} earlier turns no longer fit and were`;
+    this.#answer.element.before(
+      h("p", { class: "divider-note", role: "note", data: { testid: "dropped" }, text: `${turns} left out` }));
+  }
+
+  end(message) {
+    this.#answer.end(message);
+    const early = message.note || "The answer ended early.";
+    this.#thread.speak(message.status === "complete" ? `${ANSWER_NAME} complete.` : early);
+    this.#thread.grown();
+  }
+
+  broke(sentence) {
+    this.#answer.broke(sentence);
+  }
+}
+
+export class Thread {
+  #conversation;
+  #actions;
+  #bar = h("div", { class: "thread-bar" });
+  #turns = h("div", { class: "turns" });
+  #notices = h("div", { class: "notices", role: "alert" });
+  #spoken = h("p", { class: "sr-only", role: "status" });
+  #scroller = new FollowingScroller(this.#turns, this.#notices);
+  element = h("section", { class: "thread", "aria-label": "Conversation" },
+    this.#bar, this.#scroller.element, this.#scroller.jump, this.#spoken);
+  #handlers = {
+    busy: () => this.#conversation.running !== null,
+    retry: (message) => this.#retry(message),
+    edit: (message, text) => this.#actions.onEdit(this.#conversation, message, text),
   };
 
-  function drawTitle() {
-    const started = conversation.messages.length > 0 || conversation.private;
-    bar.hidden = !started;
-    fill(bar,
-      conversation.private
-        ? h("p", { class: "private-banner", data: { testid: "private-banner" } }, icon("lock"), h("span", { text: "Private: not stored, gone when you leave or reload" }))
-        : h("h2", { class: "thread-title", text: conversation.title || "New conversation" }),
-      conversation.messages.length === 0 ? null : h("div", { class: "thread-export", role: "group", "aria-label": "Export" },
-        h("span", { class: "export-name", text: "Export", "aria-hidden": "true" }),
-        button("Markdown", { kind: "quiet small", title: "Export this conversation as Markdown", testid: "export-md", on: () => actions.onExport(conversation, "md") }),
-        button("JSON", { kind: "quiet small", title: "Export this conversation as JSON", testid: "export-json", on: () => actions.onExport(conversation, "json") })));
+  /** `actions`: onExample(text), onRetry(conversation, message), onEdit(..., text), onExport(conversation, format). */
+  constructor(conversation, actions) {
+    this.#conversation = conversation;
+    this.#actions = actions;
+    this.draw();
   }
 
-  function draw() {
-    const messages = conversation.messages;
-    fill(notices);
-    if (messages.length === 0) fill(turns, emptyState(conversation.private, (text) => actions.onExample(text)));
-    else fill(turns, messages.map((message) => (message.role === "user" ? userTurn(message, handlers) : answerTurn(message, handlers).element)));
-    if (messages.at(-1)?.role === "user" && !conversation.running) turns.append(unanswered(messages.at(-1)));
-    drawTitle();
+  draw() {
+    const { messages, private: isPrivate, running } = this.#conversation;
+    const last = messages.at(-1);
+    fill(this.#notices);
+    if (messages.length === 0) fill(this.#turns, emptyState(isPrivate, (text) => this.#actions.onExample(text)));
+    else fill(this.#turns, messages.map((message) => this.#turn(message)));
+    if (last?.role === "user" && !running) this.#turns.append(this.#unanswered(last));
+    this.drawTitle();
   }
 
-  const unanswered = (message) => h("div", { class: "turn note-row" },
-    h("p", { class: "note", text: "No answer was kept for this question." }),
-    button("Retry", { icon: "retry", kind: "small", testid: "retry", on: () => handlers.retry(message) }));
+  drawTitle() {
+    const conversation = this.#conversation;
+    const begun = conversation.messages.length > 0;
+    this.#bar.hidden = !begun && !conversation.private;
+    fill(this.#bar, title(conversation),
+      begun ? exportButtons((format) => this.#actions.onExport(conversation, format)) : null);
+  }
+
+  /** It has come into view. */
+  shown() {
+    this.#scroller.toEnd();
+  }
 
   /** Show a question and the place of its answer at once, before the server has spoken. */
-  function begin(text) {
-    conversation.thread.draw();
-    if (conversation.messages.length === 0) fill(turns);
-    turns.querySelector(".note-row")?.remove();
-    const asked = h("div", { class: "pending-slot" }, userTurn({ id: "", role: "user", text }, handlers, true));
-    const answer = answerTurn(null, handlers);
-    turns.append(asked, answer.element);
-    answer.say("Sent. Waiting for the model…");
-    spoken.textContent = "Question sent.";
-    toEnd();
-    return {
-      say: (words, share) => { answer.say(words, share); grown(); },
-      text: (html) => { answer.text(html); grown(); },
-      accepted(user) {
-        asked.replaceWith(userTurn(user, handlers));
-        drawTitle();
-      },
-      dropped(count) {
-        if (answer.element.previousElementSibling?.dataset.testid === "dropped") return;
-        answer.element.before(h("p", { class: "divider-note", role: "note", data: { testid: "dropped" }, text: droppedWords(count) }));
-      },
-      end(message) {
-        answer.end(message);
-        spoken.textContent = message.status === "complete" ? `${ANSWER_NAME} complete.` : message.note || "The answer ended early.";
-        grown();
-      },
-      broke: (sentence) => answer.broke(sentence),
-    };
+  begin(text) {
+    this.draw();
+    if (this.#conversation.messages.length === 0) fill(this.#turns);
+    this.#turns.querySelector(".note-row")?.remove();
+    const pending = new PendingTurn(text, this.#handlers, {
+      turns: this.#turns,
+      grown: () => this.#scroller.grown(),
+      titled: () => this.drawTitle(),
+      speak: (words) => { this.#spoken.textContent = words; },
+    });
+    this.#scroller.toEnd();
+    return pending;
   }
 
-  draw();
-  return {
-    element, draw, drawTitle, begin,
-    shown: () => toEnd(),
-    edit: (message, text) => turns.querySelector(`[data-id="${CSS.escape(message.id)}"]`)?.dispatchEvent(new CustomEvent("edit-turn", { detail: text })),
-    notice(sentence, { label, act } = {}) {
-      fill(notices, h("div", { class: "notice", data: { testid: "notice" } }, h("p", { text: sentence }),
-        label ? button(label, { kind: "small", on: act }) : null,
-        button("Dismiss", { icon: "close", bare: true, kind: "quiet", on: () => fill(notices) })));
-      toEnd();
-    },
-  };
-}
+  /** Open a user turn for editing, with `text` in its field. */
+  edit(message, text) {
+    const turn = this.#turns.querySelector(`[data-id="${CSS.escape(message.id)}"]`);
+    turn?.dispatchEvent(new CustomEvent("edit-turn", { detail: text }));
+  }
 
-const droppedWords = (count) => (count === 1 ? "1 earlier turn no longer fits and was left out" : `${count} earlier turns no longer fit and were left out`);
+  /** Say something below the turns, with one button to do about it. */
+  notice(sentence, { label, act } = {}) {
+    fill(this.#notices, h("div", { class: "notice", data: { testid: "notice" } }, h("p", { text: sentence }),
+      label ? button(label, { kind: "small", on: act }) : null,
+      button("Dismiss", { icon: "close", bare: true, kind: "quiet", on: () => fill(this.#notices) })));
+    this.#scroller.toEnd();
+  }
+
+  #turn(message) {
+    if (message.role === "user") return userTurn(message, this.#handlers);
+    return new AnswerTurn(message, this.#handlers).element;
+  }
+
+  #unanswered(message) {
+    return h("div", { class: "turn note-row" },
+      h("p", { class: "note", text: "No answer was kept for this question." }),
+      button("Retry", { icon: "retry", kind: "small", testid: "retry", on: () => this.#retry(message) }));
+  }
+
+  /** Ask again what led to `message`, an answer, or the question itself. */
+  #retry(message) {
+    const { messages } = this.#conversation;
+    const upTo = messages.slice(0, messages.indexOf(message));
+    const asked = message.role === "user" ? message : upTo.findLast((one) => one.role === "user");
+    if (asked) this.#actions.onRetry(this.#conversation, asked);
+  }
+}

@@ -15,64 +15,92 @@ function request(conversation, text, replaced) {
   };
 }
 
-/**
- * Start the turn. Returns {stop, finished}; `finished` resolves to {} when the answer ended in whatever way the server
- * says, {refused, sentence} when nothing was started, {broken, sentence} when the stream ended without a last word.
- */
-export function runTurn(conversation, text, replaced, { onConversation, onContext }) {
-  const body = request(conversation, text, replaced);
-  const view = conversation.thread.begin(text);
-  let turn = null;
-  let stopAsked = false;
+/** Starts when it is made. */
+export class Turn {
+  #conversation;
+  #page;
+  #view;
+  #id = null; // known once the server has taken the question
+  #stopAsked = false;
 
-  const reading = (share) => view.say(`Reading your question: ${Math.round(100 * share)} %`, share);
-  const sendStop = () => call("POST", `/api/turns/${encodeURIComponent(turn)}/stop`).catch((error) => view.say(error.message));
+  /**
+   * Resolves to {} when the answer ended in whatever way the server says, {refused, sentence} when nothing was started,
+   * {broken, sentence} when the stream ended without a last word.
+   */
+  finished;
 
-  function stop() {
-    if (stopAsked) return;
-    stopAsked = true;
-    view.say("Stopping…");
-    if (turn) sendStop();
+  /** `replaced`: the user message that gives way, or null; `page`: onConversation() once it has an id, onContext(). */
+  constructor(conversation, text, replaced, page) {
+    const body = request(conversation, text, replaced);
+    this.#conversation = conversation;
+    this.#page = page;
+    this.#view = conversation.thread.begin(text);
+    this.finished = this.#run(body);
   }
 
-  function take(event) {
-    // Known only once the model has counted the tokens: in "fitted", or in the last event.
-    if (event.dropped_turns > 0) view.dropped(event.dropped_turns);
-    if (event.type === "turn") {
-      turn = event.turn;
-      conversation.messages = [...conversation.messages, event.user];
-      if (event.conversation) Object.assign(conversation, event.conversation);
-      view.accepted(event.user);
-      onConversation();
-      if (stopAsked) sendStop();
-    } else if (event.type === "end") {
-      conversation.messages = [...conversation.messages, event.message];
-      conversation.context = event.context;
-      view.end(event.message);
-      onContext();
-    } else if (!stopAsked && event.type === "queue") view.say(event.place > 0 ? `Place in the queue: ${event.place}` : "Waiting for the model to be ready…");
-    else if (!stopAsked && event.type === "prefill") reading(event.done / Math.max(1, event.total));
-    else if (event.type === "text") view.text(event.html);
+  stop() {
+    if (this.#stopAsked) return;
+    this.#stopAsked = true;
+    this.#view.say("Stopping…");
+    if (this.#id) this.#sendStop();
   }
 
-  async function run() {
+  async #run(body) {
     let ended = false;
     try {
       for await (const event of events("/api/ask", body)) {
-        take(event);
+        this.#take(event);
         ended ||= event.type === "end";
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (ended) return {};
-      if (turn === null) return { refused: true, sentence: error.message };
-      view.broke(BROKE);
-      return { broken: true, sentence: error.message };
+      if (this.#id === null) return { refused: true, sentence: error.message };
+      return this.#broken(error.message);
     }
-    if (ended) return {};
-    view.broke(BROKE);
-    return { broken: true, sentence: BROKE };
+    return ended ? {} : this.#broken(BROKE);
   }
 
-  return { stop, finished: run() };
+  #take(event) {
+    // Known only once the model has counted the tokens: in "fitted", or in the last event.
+    if (event.dropped_turns > 0) this.#view.dropped(event.dropped_turns);
+    if (event.type === "turn") this.#accepted(event);
+    else if (event.type === "end") this.#ended(event);
+    else if (event.type === "text") this.#view.text(event.html);
+    else if (!this.#stopAsked) this.#waiting(event);
+  }
+
+  #accepted({ turn, user, conversation }) {
+    this.#id = turn;
+    this.#conversation.messages = [...this.#conversation.messages, user];
+    if (conversation) Object.assign(this.#conversation, conversation);
+    this.#view.accepted(user);
+    this.#page.onConversation();
+    if (this.#stopAsked) this.#sendStop();
+  }
+
+  #waiting(event) {
+    if (event.type === "queue") {
+      this.#view.say(event.place > 0 ? `Place in the queue: ${event.place}` : "Waiting for the model to be ready…");
+    } else if (event.type === "prefill") {
+      const share = event.done / Math.max(1, event.total);
+      this.#view.say(`Reading your question: ${Math.round(100 * share)} %`, share);
+    }
+  }
+
+  #ended({ message, context }) {
+    this.#conversation.messages = [...this.#conversation.messages, message];
+    this.#conversation.context = context;
+    this.#view.end(message);
+    this.#page.onContext();
+  }
+
+  #broken(sentence) {
+    this.#view.broke(BROKE);
+    return { broken: true, sentence };
+  }
+
+  #sendStop() {
+    call("POST", `/api/turns/${encodeURIComponent(this.#id)}/stop`).catch((error) => this.#view.say(error.message));
+  }
 }

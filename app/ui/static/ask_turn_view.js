@@ -7,46 +7,80 @@ export const ANSWER_NAME = "Answer";
 const REPLACES = "This replaces everything after it.";
 
 /** A question: text, Copy, Edit (in place). A `pending` one has no buttons yet. */
-export function userTurn(message, handlers, pending = false) {
-  const body = h("div", { class: "user-text", text: message.text });
-  const tools = h("div", { class: "turn-tools" });
-  const element = h("article", { class: "turn user", "aria-label": "Your question", data: { testid: "user-turn", id: message.id } }, body, tools);
-  const read = () => {
-    fill(body, message.text);
-    fill(tools, pending ? null : [
-      button("Copy", { icon: "copy", kind: "quiet small", testid: "copy-question", on: () => copyText(message.text) }),
-      button("Edit", { icon: "edit", kind: "quiet small", testid: "edit", title: `Edit and ask again. ${REPLACES}`, on: () => edit(message.text) }),
+class UserTurn {
+  #message;
+  #handlers;
+  #pending;
+  #body = h("div", { class: "user-text" });
+  #tools = h("div", { class: "turn-tools" });
+  element;
+
+  constructor(message, handlers, pending) {
+    this.#message = message;
+    this.#handlers = handlers;
+    this.#pending = pending;
+    this.element = h("article", {
+      class: "turn user", "aria-label": "Your question", data: { testid: "user-turn", id: message.id },
+      on: { "edit-turn": (event) => this.#edit(event.detail) },
+    }, this.#body, this.#tools);
+    this.#read();
+  }
+
+  #read() {
+    const { text } = this.#message;
+    fill(this.#body, text);
+    fill(this.#tools, this.#pending ? null : [
+      button("Copy", { icon: "copy", kind: "quiet small", testid: "copy-question", on: () => copyText(text) }),
+      button("Edit", {
+        icon: "edit", kind: "quiet small", testid: "edit", title: `Edit and ask again. ${REPLACES}`, on: () => this.#edit(text),
+      }),
     ]);
-  };
-  const edit = (text) => {
-    if (handlers.busy()) return;
-    const field = h("textarea", { class: "edit-field", rows: "3", "aria-label": "Edit your question", data: { testid: "edit-field" } });
-    field.value = text;
-    const save = () => { if (field.value.trim() && !handlers.busy()) handlers.edit(message, field.value); };
-    field.addEventListener("keydown", (event) => {
-      if (event.isComposing || event.keyCode === 229) return;
-      if (event.key === "Enter" && !event.shiftKey && !coarsePointer()) { event.preventDefault(); save(); }
-      if (event.key === "Escape") { event.stopPropagation(); read(); }
+  }
+
+  #edit(text) {
+    if (this.#handlers.busy()) return;
+    const field = h("textarea", {
+      class: "edit-field", rows: "3", "aria-label": "Edit your question", data: { testid: "edit-field" },
+      on: { keydown: (event) => this.#pressed(event) },
     });
-    fill(body, field);
-    fill(tools,
-      button("Ask again", { kind: "primary small", testid: "edit-save", title: REPLACES, on: save }),
-      button("Cancel", { kind: "quiet small", testid: "edit-cancel", on: read }),
+    field.value = text;
+    fill(this.#body, field);
+    fill(this.#tools,
+      button("Ask again", { kind: "primary small", testid: "edit-save", title: REPLACES, on: () => this.#save(field.value) }),
+      button("Cancel", { kind: "quiet small", testid: "edit-cancel", on: () => this.#read() }),
       h("span", { class: "tool-note", text: REPLACES }));
     field.focus();
-  };
-  element.addEventListener("edit-turn", (event) => edit(event.detail));
-  read();
-  return element;
+  }
+
+  #pressed(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Enter" && !event.shiftKey && !coarsePointer()) {
+      event.preventDefault();
+      this.#save(event.target.value);
+    }
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      this.#read();
+    }
+  }
+
+  #save(text) {
+    if (text.trim() && !this.#handlers.busy()) this.#handlers.edit(this.#message, text);
+  }
 }
+
+/** The element of a question; `handlers`: busy(), retry(message), edit(message, text). */
+export const userTurn = (message, handlers, pending = false) => new UserTurn(message, handlers, pending).element;
 
 const seconds = (value) => `first word ${value.toFixed(1)} s`;
 const speed = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} tokens/s`;
+const known = (value) => value !== null && value !== undefined;
 
+/** Who wrote it, on what ground, how fast. */
 function facts(message) {
   const figures = [
-    message.first_token_s === null || message.first_token_s === undefined ? null : seconds(message.first_token_s),
-    message.tokens_per_s === null || message.tokens_per_s === undefined ? null : speed(message.tokens_per_s),
+    known(message.first_token_s) ? seconds(message.first_token_s) : "",
+    known(message.tokens_per_s) ? speed(message.tokens_per_s) : "",
   ].filter(Boolean).join(" · ");
   return h("p", { class: "answer-facts", data: { testid: "answer-facts" } },
     message.model ? h("span", { class: "answer-model", text: message.model }) : null,
@@ -55,12 +89,13 @@ function facts(message) {
 }
 
 /**
- * Put `html` into `target`, leaving untouched the leading blocks that did not change, so that a selection in
- * an earlier paragraph survives and a long answer costs no more than its last block.
+ * Put `safeHtml`, an answer as the server rendered and cleaned it, into `target`: the one place where markup is taken.
+ * The leading blocks that did not change stay untouched, so that a selection in an earlier paragraph survives and a
+ * long answer costs no more than its last block.
  */
-function patch(target, html) {
+function patch(target, safeHtml) {
   const template = document.createElement("template");
-  template.innerHTML = html;
+  template.innerHTML = safeHtml;
   const fresh = [...template.content.childNodes];
   const shown = [...target.childNodes];
   let same = 0;
@@ -69,56 +104,71 @@ function patch(target, html) {
   target.append(...fresh.slice(same));
 }
 
-/** An answer, growing (message null) or whole. Returns {element, say, text, end, broke}. */
-export function answerTurn(message, handlers) {
-  const progress = h("p", { class: "progress", data: { testid: "progress" } });
-  const body = h("div", { class: "prose", data: { testid: "answer-body" } });
-  const foot = h("footer", { class: "answer-foot" });
-  const element = h("article", { class: "turn answer", "aria-label": ANSWER_NAME, "aria-busy": "true", data: { testid: "answer", status: "streaming" } }, progress, body, foot);
+function progressBar(share) {
+  const bar = h("span", { class: "progress-bar", "aria-hidden": "true" }, h("span"));
+  bar.firstChild.style.width = `${Math.round(100 * share)}%`;
+  return bar;
+}
 
-  function say(words, share) {
-    if (element.dataset.status !== "streaming") return;
-    progress.hidden = false;
-    fill(progress, h("span", { class: "pulse", "aria-hidden": "true" }), h("span", { text: words }));
-    if (share === undefined) return;
-    const bar = h("span", { class: "progress-bar", "aria-hidden": "true" }, h("span"));
-    bar.firstChild.style.width = `${Math.round(100 * share)}%`;
-    progress.append(bar);
+/** An answer, growing (message null) or whole. */
+export class AnswerTurn {
+  #handlers;
+  #progress = h("p", { class: "progress", data: { testid: "progress" } });
+  #body = h("div", { class: "prose", data: { testid: "answer-body" } });
+  #foot = h("footer", { class: "answer-foot" });
+  element = h("article", {
+    class: "turn answer", "aria-label": ANSWER_NAME, "aria-busy": "true", data: { testid: "answer", status: "streaming" },
+  }, this.#progress, this.#body, this.#foot);
+
+  constructor(message, handlers) {
+    this.#handlers = handlers;
+    if (message?.status === "streaming") {
+      this.say("This answer is still being written…");
+      patch(this.#body, message.html);
+    } else if (message) this.end(message);
   }
 
-  function text(html) {
-    if (!progress.textContent.startsWith("Stopping")) progress.hidden = true;
-    element.classList.add("writing");
-    patch(body, html);
+  /** What is happening while there is no text; `share`, 0 to 1, draws a bar. */
+  say(words, share) {
+    if (this.element.dataset.status !== "streaming") return;
+    this.#progress.hidden = false;
+    fill(this.#progress, h("span", { class: "pulse", "aria-hidden": "true" }), h("span", { text: words }),
+      share === undefined ? null : progressBar(share));
   }
 
-  function settle(status) {
-    progress.hidden = true;
-    element.classList.remove("writing");
-    element.dataset.status = status;
-    element.setAttribute("aria-busy", "false");
+  /** The whole of the text so far. */
+  text(html) {
+    if (!this.#progress.textContent.startsWith("Stopping")) this.#progress.hidden = true;
+    this.element.classList.add("writing");
+    patch(this.#body, html);
   }
 
-  function end(whole) {
-    settle(whole.status);
-    element.dataset.id = whole.id;
-    patch(body, whole.html);
-    fill(foot,
-      whole.note ? h("p", { class: `note ${whole.status}`, text: whole.note, data: { testid: "note" } }) : null,
-      facts(whole),
+  /** It has ended, in whatever way its status says. */
+  end(message) {
+    const retry = () => { if (!this.#handlers.busy()) this.#handlers.retry(message); };
+    this.#settle(message.status);
+    this.element.dataset.id = message.id;
+    patch(this.#body, message.html);
+    fill(this.#foot,
+      message.note ? h("p", { class: `note ${message.status}`, text: message.note, data: { testid: "note" } }) : null,
+      facts(message),
       h("div", { class: "turn-tools" },
-        button("Copy", { icon: "copy", kind: "quiet small", testid: "copy", on: () => copyText(whole.text) }),
-        button("Retry", { icon: "retry", kind: "quiet small", testid: "retry", title: `Ask the same again. ${REPLACES}`, on: () => { if (!handlers.busy()) handlers.retry(whole); } })));
+        button("Copy", { icon: "copy", kind: "quiet small", testid: "copy", on: () => copyText(message.text) }),
+        button("Retry", {
+          icon: "retry", kind: "quiet small", testid: "retry", title: `Ask the same again. ${REPLACES}`, on: retry,
+        })));
   }
 
-  function broke(sentence) {
-    settle("failed");
-    fill(foot, h("p", { class: "note failed", text: sentence }));
+  /** The stream ended without a last word. */
+  broke(sentence) {
+    this.#settle("failed");
+    fill(this.#foot, h("p", { class: "note failed", text: sentence }));
   }
 
-  if (message?.status === "streaming") {
-    say("This answer is still being written…");
-    patch(body, message.html);
-  } else if (message) end(message);
-  return { element, say, text, end, broke };
+  #settle(status) {
+    this.#progress.hidden = true;
+    this.element.classList.remove("writing");
+    this.element.dataset.status = status;
+    this.element.setAttribute("aria-busy", "false");
+  }
 }

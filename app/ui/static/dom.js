@@ -42,7 +42,8 @@ const ICONS = {
   keyboard: "M2.5 5.5h15v9h-15zM5.5 8.5h.01M8.5 8.5h.01M11.5 8.5h.01M14.5 8.5h.01M6.5 11.7h7",
   chart: "M4 16.5V10M8 16.5V5M12 16.5v-8M16 16.5V7",
   hint: "M7.5 13.5h5M8 16.5h4M10 3.5a4.8 4.8 0 0 0-2.7 8.8V13.5h5.4v-1.2A4.8 4.8 0 0 0 10 3.5z",
-  sun: "M10 6.7a3.3 3.3 0 1 0 0 6.6 3.3 3.3 0 0 0 0-6.6zM10 2.5v1.5M10 16v1.5M2.5 10H4M16 10h1.5M4.7 4.7l1 1M14.3 14.3l1 1M15.3 4.7l-1 1M5.7 14.3l-1 1",
+  sun: "M10 6.7a3.3 3.3 0 1 0 0 6.6 3.3 3.3 0 0 0 0-6.6zM10 2.5v1.5M10 16v1.5M2.5 10H4M16 10h1.5"
+    + "M4.7 4.7l1 1M14.3 14.3l1 1M15.3 4.7l-1 1M5.7 14.3l-1 1",
   moon: "M16 12A6.5 6.5 0 0 1 8 4a6.5 6.5 0 1 0 8 8z",
   auto: "M10 3.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM10 3.5v13M12 4v12M14 5v10",
   list: "M3.5 5h3v3h-3zM3.5 12h3v3h-3zM9.5 6.5h7M9.5 13.5h7",
@@ -81,13 +82,21 @@ export function fill(element, ...children) {
   return element;
 }
 
+const TEXT_FIELDS = "input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]";
+
 /** Whether keys pressed in `target` belong to it (a text field), and not to the page. */
 export function isTyping(target) {
-  return target instanceof Element && target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]") !== null;
+  return target instanceof Element && target.closest(TEXT_FIELDS) !== null;
 }
 
 /** True on phones and tablets without a keyboard. */
 export const coarsePointer = () => window.matchMedia("(hover: none) and (pointer: coarse)").matches;
+
+/** Whether the reader has asked the system for less motion. */
+export const lessMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** "guess" -> "Guess" */
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** Whole numbers as people read them: 8192 -> "8,192". */
 export const thousands = (number) => Math.round(number).toLocaleString("en-US");

@@ -4,62 +4,14 @@ import { call } from "./api.js";
 import { button, fill, h, thousands } from "./dom.js";
 
 const POLL_MS = { loading: 1000, restarting: 1000, failed: 10_000, ready: 10_000, unreachable: 3000 };
+const AFTER_RETRY_MS = 500;
 const DEMO = "Demo model: it proves the plumbing and is no medical model.";
 const FIRST = { state: "loading", sentence: "Loading the model…", model: null };
+const SENTENCES = {
+  loading: "Loading the model…", restarting: "Starting the model again…", failed: "The model did not start.",
+};
 
-/** Make the line and start asking. Returns its element. */
-export function engineStatus() {
-  const line = h("p", { class: "engine-line", data: { testid: "status-line" } });
-  const demo = h("p", { class: "engine-demo", text: DEMO, hidden: true, data: { testid: "demo-line" } });
-  const spoken = h("p", { class: "sr-only", role: "status" });
-  let timer = 0;
-  let before = "";
-
-  const show = (engine) => {
-    fill(line, h("span", { class: "dot", data: { state: engine.state } }), words(engine));
-    line.dataset.state = engine.state;
-    demo.hidden = !engine.model?.demo;
-    const text = engine.state === "ready" ? `Model ready: ${engine.model?.name ?? ""}` : sentence(engine);
-    if (text !== before) spoken.textContent = before = text;
-    if (engine.state === "failed") line.append(button("Try again", { kind: "small", testid: "engine-retry", on: retry }));
-  };
-
-  const retry = async () => {
-    try {
-      await call("POST", "/api/engine/retry");
-      show(FIRST);
-    } catch (error) {
-      show({ state: "failed", sentence: error.message, model: null });
-    }
-    schedule(500);
-  };
-
-  const ask = async () => {
-    let engine;
-    try {
-      engine = await call("GET", "/api/engine");
-    } catch (error) {
-      engine = { state: "unreachable", sentence: error.message, model: null };
-    }
-    show(engine);
-    schedule(POLL_MS[engine.state] ?? 10_000);
-  };
-
-  const schedule = (delay) => {
-    clearTimeout(timer);
-    if (!document.hidden) timer = setTimeout(ask, delay);
-  };
-
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));
-  show(FIRST);
-  ask();
-  return h("div", { class: "engine" }, line, demo, spoken);
-}
-
-function sentence(engine) {
-  if (engine.sentence) return engine.sentence;
-  return { loading: "Loading the model…", restarting: "Starting the model again…", failed: "The model did not start." }[engine.state] ?? "";
-}
+const sentence = (engine) => engine.sentence || (SENTENCES[engine.state] ?? "");
 
 function words(engine) {
   const model = engine.model;
@@ -68,4 +20,58 @@ function words(engine) {
   return h("span", { class: "engine-words", title: `${model.file} · licence ${model.licence}` },
     h("strong", { text: model.name }),
     facts.filter(Boolean).flatMap((fact) => [" ", h("span", { class: "fact", text: fact })]));
+}
+
+/** The line. Asks from `begin` on, for as long as the page lives. */
+export class EngineStatus {
+  #line = h("p", { class: "engine-line", data: { testid: "status-line" } });
+  #demo = h("p", { class: "engine-demo", text: DEMO, hidden: true, data: { testid: "demo-line" } });
+  #spoken = h("p", { class: "sr-only", role: "status" });
+  element = h("div", { class: "engine" }, this.#line, this.#demo, this.#spoken);
+  #timer = 0;
+
+  begin() {
+    document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(this.#timer) : this.#ask()));
+    this.#show(FIRST);
+    this.#ask();
+  }
+
+  async #ask() {
+    let engine;
+    try {
+      engine = await call("GET", "/api/engine");
+    } catch (error) {
+      engine = { state: "unreachable", sentence: error.message, model: null };
+    }
+    this.#show(engine);
+    this.#schedule(POLL_MS[engine.state] ?? POLL_MS.ready);
+  }
+
+  async #retry() {
+    try {
+      await call("POST", "/api/engine/retry");
+      this.#show(FIRST);
+    } catch (error) {
+      this.#show({ state: "failed", sentence: error.message, model: null });
+    }
+    this.#schedule(AFTER_RETRY_MS);
+  }
+
+  #schedule(delay) {
+    clearTimeout(this.#timer);
+    if (!document.hidden) this.#timer = setTimeout(() => this.#ask(), delay);
+  }
+
+  #show(engine) {
+    fill(this.#line, h("span", { class: "dot", data: { state: engine.state } }), words(engine),
+      engine.state === "failed" ? this.#retryButton() : null);
+    this.#line.dataset.state = engine.state;
+    this.#demo.hidden = !engine.model?.demo;
+    const text = engine.state === "ready" ? `Model ready: ${engine.model?.name ?? ""}` : sentence(engine);
+    if (text !== this.#spoken.textContent) this.#spoken.textContent = text; // A screen reader hears it once.
+  }
+
+  #retryButton() {
+    return button("Try again", { kind: "small", testid: "engine-retry", on: () => this.#retry() });
+  }
 }

@@ -1,7 +1,7 @@
 // What both pages share: header with brand, navigation and theme switch, the model's line, the drawer
 // of the left column on phones. Knows nothing of what the page shows.
 import { button, fill, h, icon } from "./dom.js";
-import { engineStatus } from "./engine_status.js";
+import { EngineStatus } from "./engine_status.js";
 import { THEMES, setTheme, theme } from "./prefs.js";
 
 const THEME_ICON = { auto: "auto", light: "sun", dark: "moon" };
@@ -24,8 +24,11 @@ function brand() {
 }
 
 function navigation(current) {
-  const link = (name, label, href) => h("a", { href, text: label, "aria-current": name === current ? "page" : undefined, data: { testid: `nav-${name}` } });
-  return h("nav", { class: "site-nav", "aria-label": "Pages" }, link("ask", "Ask", "/"), link("practise", "Practise", "/practise"));
+  const link = (name, label, href) => h("a", {
+    href, text: label, "aria-current": name === current ? "page" : undefined, data: { testid: `nav-${name}` },
+  });
+  return h("nav", { class: "site-nav", "aria-label": "Pages" },
+    link("ask", "Ask", "/"), link("practise", "Practise", "/practise"));
 }
 
 /** Opens and closes the left column where the screen is narrow. */
@@ -56,15 +59,20 @@ function drawer(side, opener) {
 export function buildFrame(mount, { page, title, sideLabel }) {
   const side = h("aside", { class: "side", id: "side", "aria-label": sideLabel });
   const main = h("main", { class: "main", id: "main", tabindex: "-1" });
-  const opener = button(sideLabel, { icon: "menu", kind: "side-opener", testid: "side-opener", "aria-controls": "side", "aria-expanded": "false" });
+  const opener = button(sideLabel, {
+    icon: "menu", kind: "side-opener", testid: "side-opener", "aria-controls": "side", "aria-expanded": "false",
+  });
   const { shade, close } = drawer(side, opener);
   const closer = button("Close", { icon: "close", kind: "quiet side-closer", on: () => { close(); opener.focus(); } });
+  const status = new EngineStatus();
+  const skip = (event) => { event.preventDefault(); main.focus(); };
   side.append(closer);
+  status.begin();
   fill(mount,
-    h("a", { class: "skip", href: "#main", text: "Skip to the content", on: { click: (event) => { event.preventDefault(); main.focus(); } } }),
+    h("a", { class: "skip", href: "#main", text: "Skip to the content", on: { click: skip } }),
     h("header", { class: "top" },
       h("div", { class: "top-row" }, opener, brand(), navigation(page), themeSwitch()),
-      engineStatus()),
+      status.element),
     h("h1", { class: "sr-only", text: title }),
     h("div", { class: "columns" }, side, main, shade),
     h("div", { class: "toasts", role: "status" }));

@@ -4,10 +4,10 @@ import { call } from "./api.js";
 import { confirmDialog, toast } from "./dialogs.js";
 import { fill, h } from "./dom.js";
 import { buildFrame } from "./frame.js";
-import { createCard } from "./practise_card.js";
-import { createClock } from "./practise_clock.js";
-import { createGrid } from "./practise_grid.js";
-import { createItems } from "./practise_items.js";
+import { Card } from "./practise_card.js";
+import { Clock } from "./practise_clock.js";
+import { Grid } from "./practise_grid.js";
+import { Items } from "./practise_items.js";
 import { drawResults } from "./practise_results.js";
 import * as steps from "./practise_work.js";
 import { listenToKeys, shortcutHelp } from "./shortcuts.js";
@@ -19,8 +19,8 @@ const remember = (place) => history.replaceState(null, "", `${location.pathname}
 const SETTLE_MS = 400;
 
 class PractisePage {
-  #items = createItems();
-  #clock = createClock();
+  #items = new Items();
+  #clock = new Clock();
   #help = shortcutHelp();
   #stage = h("div", { class: "practise-stage column" });
   #round = null;
@@ -36,13 +36,13 @@ class PractisePage {
     document.title = "Practise · LlamaCare";
     this.#frame = buildFrame(root, { page: "practise", title: "Practise", sideLabel: "Questions" });
     fill(this.#frame.main, this.#stage);
-    this.#grid = createGrid(this.#frame.side, {
+    this.#grid = new Grid(this.#frame.side, {
       onOpen: (id) => { this.#frame.closeSide(); this.#open(id); },
       onResults: () => { this.#frame.closeSide(); this.#results(); },
       onNewRound: () => this.#newRound(),
       onHelp: this.#help.open,
     });
-    this.#card = createCard({
+    this.#card = new Card({
       choose: (letter) => this.#choose(letter),
       strike: (letter) => this.#strike(letter),
       setConfidence: (value) => this.#setConfidence(value),

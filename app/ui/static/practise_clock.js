@@ -1,5 +1,5 @@
 // The time spent on one question. Time in a hidden tab does not count. Drawn here and not by the server,
-// because the server is asked nothing while a learner thinks.
+// because the server is asked nothing while a learner thinks. Knows nothing of the question but `elapsed`.
 
 const STEP_MS = 250;
 
@@ -9,42 +9,48 @@ export function clockText(milliseconds) {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-export function createClock() {
-  let work = null;
-  let face = null;
-  let since = 0;
-  let timer = 0;
+export class Clock {
+  #work = null;
+  #face = null;
+  #since = 0;
+  #timer = 0;
 
-  const count = () => {
-    if (!work) return;
+  constructor() {
+    document.addEventListener("visibilitychange", () => this.#turned());
+  }
+
+  /** Count on `work.elapsed` and show it in the element `face`, unless the item is committed. */
+  run(work, face) {
+    this.pause();
+    if (work.item.attempt) return;
+    this.#work = work;
+    this.#face = face;
+    this.#since = performance.now();
+    this.#count();
+    this.#timer = setInterval(() => this.#count(), STEP_MS);
+  }
+
+  pause() {
+    if (this.#timer && !document.hidden) this.#count();
+    clearInterval(this.#timer);
+    this.#timer = 0;
+    this.#work = null;
+  }
+
+  #count() {
+    if (!this.#work) return;
+    this.#add(!document.hidden);
+    this.#face.textContent = clockText(this.#work.elapsed);
+  }
+
+  /** The tab was hidden: what was seen until now counts; or shown again: what was hidden does not. */
+  #turned() {
+    if (this.#work) this.#add(document.hidden);
+  }
+
+  #add(seen) {
     const now = performance.now();
-    if (!document.hidden) work.elapsed += now - since;
-    since = now;
-    face.textContent = clockText(work.elapsed);
-  };
-  const pause = () => {
-    if (timer && !document.hidden) count();
-    clearInterval(timer);
-    timer = 0;
-    work = null;
-  };
-  document.addEventListener("visibilitychange", () => {
-    if (!work) return;
-    const now = performance.now();
-    if (document.hidden) work.elapsed += now - since;
-    since = now;
-  });
-  return {
-    pause,
-    /** Count on `next.elapsed` and show it in `element`, unless the item is committed. */
-    run(next, element) {
-      pause();
-      if (next.item.attempt) return;
-      work = next;
-      face = element;
-      since = performance.now();
-      count();
-      timer = setInterval(count, STEP_MS);
-    },
-  };
+    if (seen) this.#work.elapsed += now - this.#since;
+    this.#since = now;
+  }
 }

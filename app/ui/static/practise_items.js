@@ -3,21 +3,21 @@
 import { call } from "./api.js";
 import { newWork } from "./practise_work.js";
 
-export function createItems() {
-  let known = new Map();
-  return {
-    /** Promise of the work on question `id`; a failed fetch is forgotten, so the next call tries again. */
-    get(id) {
-      if (!known.has(id)) {
-        const shelf = known;
-        const fetched = call("GET", `/api/practise/items/${encodeURIComponent(id)}`).then(newWork);
-        fetched.catch(() => shelf.delete(id));
-        shelf.set(id, fetched);
-      }
-      return known.get(id);
-    },
-    forget() {
-      known = new Map();
-    },
-  };
+export class Items {
+  #known = new Map();
+
+  /** Promise of the work on question `id`; a failed fetch is forgotten, so the next call tries again. */
+  get(id) {
+    const known = this.#known; // forget() puts another in its place
+    if (!known.has(id)) {
+      const fetched = call("GET", `/api/practise/items/${encodeURIComponent(id)}`).then(newWork);
+      fetched.catch(() => known.delete(id));
+      known.set(id, fetched);
+    }
+    return known.get(id);
+  }
+
+  forget() {
+    this.#known = new Map();
+  }
 }

@@ -58,7 +58,8 @@ export async function commit(work, round, changed) {
   changed(work);
   try {
     work.item.attempt = await call("POST", path(work, "attempt"), {
-      round, chosen: work.chosen, confidence: work.confidence, seconds: work.elapsed / 1000, struck: [...work.struck], hints: work.hints.length,
+      round, chosen: work.chosen, confidence: work.confidence, seconds: work.elapsed / 1000,
+      struck: [...work.struck], hints: work.hints.length,
     });
   } catch (error) {
     work.failure = error.message;
