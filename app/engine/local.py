@@ -168,7 +168,7 @@ class LocalEngine:
         return [scores[part] for part in range(len(requests))]
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
-        call = self._open({"op": "count", "prompts": [pack(prompt) for prompt in prompts]})
+        call = self._open({"op": "count", "prompts": [pack(prompt) for prompt in prompts]}, bounded=False)
         try:
             frame = call.next(None)
             assert frame is not None
@@ -199,11 +199,12 @@ class LocalEngine:
 
     # Calls
 
-    def _open(self, frame: Frame) -> _Call:
+    def _open(self, frame: Frame, *, bounded: bool = True) -> _Call:
+        """``bounded``: the call computes, and so counts against the queue's limit."""
         with self._state:
             if self._phase is not Phase.READY or self._writer is None:
                 raise EngineError(self._unavailable())
-            if len(self._calls) >= self._max_open:
+            if bounded and len(self._calls) >= self._max_open:
                 raise Busy(f"{len(self._calls)} requests wait already, the most that this machine takes. Try again in a minute.")
             call = _Call(next(self._numbers))
             self._calls[call.number] = call
