@@ -103,6 +103,7 @@ class Scheduler:
             work.cells = work.tokens[: place.reused]
             if work.sampling is not None:
                 work.sampler = Sampler(work.sampling, n_vocab=self._model.n_vocab)
+                self._report_reading(work)
             self._active.append(work)
 
     def _report_places(self) -> None:
@@ -132,8 +133,11 @@ class Scheduler:
         if end == len(work.tokens):
             work.index = index
         if work.sampling is not None:
-            self._send({"kind": "prefill", "id": work.call, "done": end, "total": len(work.tokens)})
+            self._report_reading(work)
         return end - begin
+
+    def _report_reading(self, work: Work) -> None:
+        self._send({"kind": "prefill", "id": work.call, "done": len(work.cells), "total": len(work.tokens)})
 
     def _add(self, work: Work, token: int, *, output: bool) -> int:
         index = self._context.add(token, position=len(work.cells), sequence=work.sequence, output=output)

@@ -145,8 +145,8 @@ def test_the_next_turn_of_a_conversation_reads_only_what_is_new(shared_engine: L
     further = Message(id="3", role=Role.USER, text="And of the ear?")
     prompt = chat_prompt(form(shared_engine), [question, answer, further])
     first = next(e for e in shared_engine.stream(prompt, Sampling(max_tokens=1)) if isinstance(e, Prefilling))
-    assert first.done == first.total, "what is new fits into one chunk"
-    assert first.total > CHUNK, "which the whole does not"
+    assert first.total > CHUNK
+    assert first.total - first.done < CHUNK // 2, "what is left to read is the new question"
 
 
 def test_a_short_question_is_answered_while_a_long_answer_is_written(shared_engine: LocalEngine) -> None:
