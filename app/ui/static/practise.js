@@ -1,5 +1,6 @@
 // The Practise page: which question is open, and the moves between questions. practise_work does what is done to one
 // question; practise_grid draws the overview, practise_card the question, practise_results the result page.
+// Draws nothing itself.
 import { call } from "./api.js";
 import { confirmDialog, toast } from "./dialogs.js";
 import { fill, h } from "./dom.js";
