@@ -73,7 +73,8 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
     await_question(page)
     await_reading(page)
     expect(the(page, "status-line")).to_contain_text("SmolLM2")
-    page.locator("#main").evaluate("main => main.scrollTo(0, 0)")
+    # As the page stands right after a commit.
+    the(page, "verdict").evaluate("verdict => verdict.scrollIntoView({ block: 'start' })")
     save(page, folder / f"practise-{name}.png")
 
 
