@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from app.engine.base import EciHead, ModelInfo
 from app.engine.llama import Context, Model, NativeLog, check_file, load_backends
 from app.engine.scheduler import Scheduler, works
 from app.engine.sequences import Sequences
+from app.engine.threads import choose_decode_threads, usable_cores
 from app.engine.wire import Frame, FrameWriter, read_frames, unpack
 from app.errors import ModelFileError
 from app.prompts import ANSWER_PREFIX
@@ -34,7 +36,9 @@ CHUNK = 128  # prompt tokens a batch: half a second on two old cores, which boun
 ACTIVE = 8  # requests computed side by side; more wait in the queue
 KEPT = 8  # finished sequences whose prefix may be used again
 KEPT_SHARE = 4  # and at most a quarter of the KV store: attention runs over kept cells for everybody
+PROOF = "The heart has four chambers"
 PROOF_TOKENS = 4
+MEASURED_STEPS = 4  # single tokens a number of threads
 PR_SET_PDEATHSIG = 1
 
 
@@ -115,6 +119,8 @@ def _load(config: Frame) -> tuple[Model, Context, ModelInfo]:
     cells = min(config["context"], model.context_train) or config["context"]
     context = Context(model, cells=cells, batch=BATCH, sequences=ACTIVE + KEPT, threads=threads)
     _prove(model, context)
+    if not config["threads"]:
+        _measure_threads(model, context, threads)
     return model, context, _describe(model, context, config, threads)
 
 
@@ -124,17 +130,40 @@ def _prove(model: Model, context: Context) -> None:
     Raises:
         ModelFileError: the logits are not finite.
     """
-    for position, token in enumerate(model.tokenize("The heart has four chambers", control=False)[:PROOF_TOKENS]):
-        index = context.add(token, position=position, sequence=0, output=True)
-    context.decode()
+    index = _decode(context, model.tokenize(PROOF, control=False)[:PROOF_TOKENS])
     finite = bool(np.isfinite(context.logits(index)).all())
-    context.clear()
     context.forget(0)
     if not finite:
         raise ModelFileError(
             f"{model.path.name} computes no finite numbers on this machine: the file is damaged or llama.cpp was built "
             "wrongly. Download the file again; if that does not help, run `make clean run` to build llama.cpp anew."
         )
+
+
+def _decode(context: Context, tokens: list[int], *, first: int = 0) -> int:
+    """One batch of sequence 0; returns the index of the last token's logits."""
+    context.clear()
+    for position, token in enumerate(tokens, start=first):
+        index = context.add(token, position=position, sequence=0, output=True)
+    context.decode()
+    context.clear()
+    return index
+
+
+def _measure_threads(model: Model, context: Context, cores: int) -> None:
+    """Sets the threads: all cores for prompts, for single tokens what is fastest."""
+    token = model.tokenize(PROOF, control=False)[:1]
+
+    def step_seconds(threads: int) -> float:
+        context.set_threads(decode=threads, prefill=cores)
+        _decode(context, token)  # the first step wakes the threads
+        begun = time.monotonic()
+        for position in range(1, MEASURED_STEPS + 1):
+            _decode(context, token, first=position)
+        context.forget(0)
+        return (time.monotonic() - begun) / MEASURED_STEPS
+
+    context.set_threads(decode=choose_decode_threads(cores, step_seconds), prefill=cores)
 
 
 def _describe(model: Model, context: Context, config: Frame, threads: int) -> ModelInfo:
@@ -169,16 +198,6 @@ def untrained_head(model: Model) -> EciHead | None:
             return None
         ids[letter] = extended[-1]
     return EciHead(ids) if len(set(ids.values())) == len(ids) else None
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: its affinity, bounded by the cgroup's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no cgroup v2, or "max": no quota
-        return cores
 
 
 def _private_stdout() -> BinaryIO:

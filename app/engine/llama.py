@@ -194,6 +194,10 @@ class Context:
         self._batch = llama_cpp.llama_batch_init(batch, 0, sequences)
         self.cells: int = llama_cpp.llama_n_ctx(handle)
 
+    def set_threads(self, *, decode: int, prefill: int) -> None:
+        """Threads for batches of one token, and for larger ones. May be changed between any two batches."""
+        llama_cpp.llama_set_n_threads(self._handle, decode, prefill)
+
     @property
     def used(self) -> int:
         """Tokens in the batch that is being filled."""

@@ -42,8 +42,9 @@ from app.records import Prompt
 
 ROOT = Path(__file__).parents[2]
 # Through env(1), since both are read when the native library is loaded:
-# - OpenMP's threads else spin at every barrier, and one other busy process on two cores cuts decoding to a tenth (FACTS.md;
-#   here 9 tokens/s against 51 beside a busy machine). Waiting passively costs speed on an idle one.
+# - OpenMP's threads else spin at every barrier, and one busy neighbour on two cores takes decoding of the embedded model from
+#   105 tokens/s to 25 (40 with passive threads, 60 on a single one). What passive waiting costs on an idle machine,
+#   app.engine.threads wins back.
 # - A native abort would start gdb for a backtrace, two seconds a time; its assertion is all that the sentence needs.
 COMMAND = ("env", "OMP_WAIT_POLICY=passive", "GGML_NO_BACKTRACE=1", sys.executable, "-m", "app.engine.child")
 HEARTBEAT = 0.25  # seconds between two events of a stream at most, so that its caller can stop
