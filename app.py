@@ -35,7 +35,10 @@ def main(arguments: list[str]) -> int:
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host == "0.0.0.0" else host
     print(f"LlamaCare is open at http://{f'[{shown}]' if ':' in shown else shown}:{port} (Ctrl+C ends it)", flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # raised once more by uvicorn after it has closed everything
     return 0
 
 

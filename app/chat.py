@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling
-from app.errors import BadInput, Busy, Conflict, LlamaCareError, TooLarge
+from app.errors import BadInput, Busy, Conflict, LlamaCareError, StoreError, TooLarge
 from app.prompts import ChatFormat, chat_prompt
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
 from app.store import Store
@@ -155,7 +156,11 @@ class Turn:
 
     def _settle(self, status: Status, note: str) -> None:
         self._answer = replace(self._answer, status=status, note=note)
-        self._keep()
+        try:
+            self._keep()
+        except StoreError as error:
+            # The page still gets what was written, and why a reload will not show it.
+            self._answer = replace(self._answer, status=Status.FAILED, note=f"{note} {error.sentence}".strip())
 
     def _keep(self) -> None:
         if self.conversation is not None:
@@ -266,15 +271,19 @@ def fit(engine: Engine, form: ChatFormat, messages: Sequence[Message], context: 
     if _tokens(engine, form, readable) <= context * 3 // 4:
         return readable, 0
     starts = [place for place, message in enumerate(readable) if message.role is Role.USER]
-    for dropped, start in enumerate(starts):
-        kept = readable[start:]
-        tokens = _tokens(engine, form, kept)
-        if tokens <= context // 2 or (start == starts[-1] and tokens <= context * 3 // 4):
-            return kept, dropped
-    raise BadInput(
-        f"This message has about {tokens:,} tokens; the model reads {context:,} with its answer, so at most "
-        f"{context * 3 // 4:,} here. Shorten it, or start the application with a larger --context."
-    )
+
+    def is_half(dropped: int) -> bool:
+        return _tokens(engine, form, readable[starts[dropped] :]) <= context // 2
+
+    dropped = min(bisect_left(range(len(starts)), True, key=is_half), len(starts) - 1)
+    kept = readable[starts[dropped] :]
+    tokens = _tokens(engine, form, kept)
+    if tokens > context * 3 // 4:
+        raise BadInput(
+            f"This message has about {tokens:,} tokens; the model reads {context:,} with its answer, so at most "
+            f"{context * 3 // 4:,} here. Shorten it, or start the application with a larger --context."
+        )
+    return kept, dropped
 
 
 def _tokens(engine: Engine, form: ChatFormat, messages: Sequence[Message]) -> int:

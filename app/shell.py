@@ -22,7 +22,7 @@ from app.ui.visitors import HEADER, LOOKUP_STATE, TOKEN_STATE
 COOKIE = "llamacare_visitor"
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep a cookie
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url
-MAX_BODY = 1_000_000  # bytes; a private conversation of 400 long turns fits
+MAX_BODY = 1_000_000  # bytes; bounds a private conversation too, which its page sends whole
 
 
 class TrustedHosts:

@@ -22,7 +22,7 @@ import llama_cpp
 import numpy as np
 
 from app.engine.base import EciHead, ModelInfo
-from app.engine.llama import Context, Model, NativeLog, check_file, load_backends
+from app.engine.llama import Context, Model, NativeLog, load_backends
 from app.engine.scheduler import Scheduler, works
 from app.engine.sequences import Sequences
 from app.engine.threads import choose_decode_threads, usable_cores
@@ -110,7 +110,6 @@ class Service:
 
 def _load(config: Frame) -> tuple[Model, Context, ModelInfo]:
     path = Path(config["path"])
-    check_file(path)
     log = NativeLog()
     llama_cpp.llama_backend_init()
     load_backends()

@@ -22,7 +22,6 @@ from app.ui.markdown import AnswerMarkdown
 from app.ui.visitors import Visitor
 
 REDRAW_SECONDS = 0.09  # between two pictures of a growing answer: eleven a second
-MAX_HISTORY = 400  # messages of a private conversation that a page may send
 
 
 class Ask(BaseModel):
@@ -32,7 +31,7 @@ class Ask(BaseModel):
     conversation: str | None = None
     replace: str | None = None
     private: bool = False
-    history: list[PastMessage] = Field(default_factory=list, max_length=MAX_HISTORY)
+    history: list[PastMessage] = Field(default_factory=list)
 
 
 class PastMessage(BaseModel):
@@ -56,7 +55,7 @@ class Export(BaseModel):
 
     format: Form
     title: str = "Private conversation"
-    messages: list[ExportMessage] = Field(max_length=MAX_HISTORY)
+    messages: list[ExportMessage]
 
 
 def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.CapacityLimiter) -> APIRouter:

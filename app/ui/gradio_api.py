@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import gradio as gr
 
 from app.chat import Chat, Ended, Grown
 from app.engine.base import Engine
 from app.errors import BadInput, LlamaCareError
+from app.questions import MIN_OPTIONS
 from app.quiz import read_options
 from app.records import OPTION_LETTERS, Question, Status
 from app.ui.visitors import visitor_id
-
-MIN_OPTIONS = 2
 
 
 class GradioApi:
@@ -37,13 +37,14 @@ class GradioApi:
         """
         try:
             turn = self._chat.begin(_visitor(request), message, conversation=conversation_id or None)
-            for event in turn.events():
-                if isinstance(event, Grown):
-                    yield event.text
-                elif isinstance(event, Ended):
-                    if event.answer.status is Status.FAILED:
-                        raise gr.Error(event.answer.note, print_exception=False)
-                    yield event.answer.text
+            with closing(turn.events()) as events:  # a cancelled call stops the work at once
+                for event in events:
+                    if isinstance(event, Grown):
+                        yield event.text
+                    elif isinstance(event, Ended):
+                        if event.answer.status is Status.FAILED:
+                            raise gr.Error(event.answer.note, print_exception=False)
+                        yield event.answer.text
         except LlamaCareError as error:
             raise gr.Error(error.sentence, print_exception=False) from error
 

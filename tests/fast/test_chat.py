@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,7 +12,7 @@ from app.engine.base import EngineStatus, Phase, Queued
 from app.engine.fake import FakeEngine
 from app.errors import BadInput, Busy, Conflict, TooLarge
 from app.prompts import CHAT_SYSTEM
-from app.records import NO_SOURCE, Message, Role, Status
+from app.records import NO_SOURCE, Message, Prompt, Role, Status
 from app.store import Store
 
 
@@ -134,6 +135,34 @@ def test_a_full_context_drops_the_oldest_turns_down_to_half_and_says_how_many(st
     assert max(sizes) <= engine.info().context * 3 // 4
     first_drop = next(number for number, count in enumerate(dropped) if count)
     assert sizes[first_drop + 1] <= engine.info().context // 2
+
+
+def test_a_very_long_history_is_fitted_in_a_few_looks(engine: FakeEngine, store: Store, visitor: int) -> None:
+    looks: list[int] = []
+
+    class Counting(FakeEngine):
+        def count(self, prompts: Sequence[Prompt]) -> list[int]:
+            looks.append(len(prompts))
+            return super().count(prompts)
+
+    history = [Message(id="", role=role, text="w w w w w") for _ in range(2000) for role in (Role.USER, Role.ASSISTANT)]
+    events = list(chat_on(Counting(), store).begin_private(visitor, "And now?", history).events())
+    (fitted,) = [event for event in events if isinstance(event, Fitted)]
+    assert 1900 < fitted.dropped < 2000
+    assert len(looks) < 20
+
+
+def test_a_store_that_fails_at_the_end_leaves_the_text_on_the_page_with_the_reason(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine("one two"), store)
+    ended: Ended | None = None
+    for event in chat.begin(visitor, "Count.").events():
+        if isinstance(event, Grown):
+            store.close()
+        if isinstance(event, Ended):
+            ended = event
+    assert ended is not None
+    assert (ended.answer.text, ended.answer.status) == ("one two", Status.FAILED)
+    assert "database" in ended.answer.note
 
 
 def test_a_message_larger_than_the_context_gets_a_sentence_and_is_kept(engine: FakeEngine, store: Store, visitor: int) -> None:

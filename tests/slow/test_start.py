@@ -89,6 +89,18 @@ def test_an_ended_application_leaves_no_process_behind(wait_for: Wait) -> None:
     wait_for(lambda: not Path(f"/proc/{model}").exists())
 
 
+def test_control_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "app.py", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[4]
+        get(address, "/api/engine", secrets.token_urlsafe(32))  # it serves
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert errors == ""
+
+
 def test_an_application_that_is_killed_takes_the_model_with_it(wait_for: Wait) -> None:
     with running() as started:
         started.await_engine(lambda engine: engine["state"] == "ready")
@@ -124,12 +136,13 @@ def test_an_answer_that_the_applications_death_cut_off_is_kept_and_marked(tmp_pa
 # What leaves the machine: nothing. Every address that Python connects to or looks up is written down by an audit hook.
 
 WATCHED = """
-import runpy, sys
+import runpy, socket, sys
 log = open(sys.argv.pop(1), "a", buffering=1)
 def watch(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
         log.write(repr(arguments[1] if event != "socket.getaddrinfo" else arguments[:2]) + "\\n")
 sys.addaudithook(watch)
+socket.getaddrinfo("localhost", 0)
 runpy.run_path("app.py", run_name="__main__")
 """
 
@@ -145,6 +158,7 @@ def test_no_other_machine_is_asked_for_anything(tmp_path: Path) -> None:
             urllib.request.urlopen(started.address + path, timeout=60).close()
         client.close()
     asked = log.read_text().splitlines()
+    assert asked[0] == "('localhost', 0)", "the watch is awake"
     assert [address for address in asked if not re.match(r"\(?'(127\.0\.0\.1|localhost|::1)'", address)] == []
 
 
@@ -160,6 +174,22 @@ def test_gradio_client_streams_an_answer_and_goes_on_in_its_conversation(applica
     (place,) = get(application.address, "/api/conversations", token)["conversations"]
     assert client.predict("And the lungs?", place["id"], api_name="/ask")
     assert len(get(application.address, f"/api/conversations/{place['id']}", token)["messages"]) == 4
+    client.close()
+
+
+def test_a_cancelled_gradio_call_stops_its_answer(application: Application, wait_for: Wait) -> None:
+    token = secrets.token_urlsafe(32)
+    client = Client(application.address, headers={HEADER: token}, verbose=False)
+    job = client.submit("Tell me everything about the heart, in many words.", api_name="/ask")
+    wait_for(lambda: len(job.outputs()) > 1)
+    job.cancel()
+    (place,) = get(application.address, "/api/conversations", token)["conversations"]
+
+    def status() -> str:
+        return str(get(application.address, f"/api/conversations/{place['id']}", token)["messages"][-1]["status"])
+
+    wait_for(lambda: status() != "streaming")
+    assert status() == "stopped"
     client.close()
 
 
