@@ -15,7 +15,9 @@ from app.records import Prompt
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn. ``temperature`` 0 is greedy; ``repeat_penalty`` 1 is off; ``max_tokens`` bounds the answer.
+    """How tokens are drawn. ``temperature`` 0 is greedy; ``repeat_penalty`` 1 is off; ``max_tokens`` bounds reasoning and answer.
+
+    ``stop``: the answer ends before any of these texts. ``max_seconds`` bounds the time from the first token on.
 
     The same ``seed`` gives the same text only where it is computed in the same way, as on two engines that have done nothing
     else: llama.cpp's kernels round differently by the shape of a batch and the place of the cells, and a close choice then
@@ -29,6 +31,8 @@ class Sampling:
     min_p: float = 0.05
     repeat_penalty: float = 1.1
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    max_seconds: float = 900.0
 
 
 @dataclass(frozen=True)
@@ -53,25 +57,35 @@ class Piece:
     text: str
 
 
+@dataclass(frozen=True)
+class Thought:
+    """A stretch of what a thinking model writes before its answer. Whole characters only; never a part of the answer."""
+
+    text: str
+
+
 class Ending(enum.StrEnum):
-    """Why an answer ended: the model said so, the token limit or a full context, or it only repeated itself."""
+    """Why an answer ended: the model said so or a stop text came, the token limit or a full context, the time limit, or it
+    only repeated itself."""
 
     STOP = "stop"
     LENGTH = "length"
+    TIME = "time"
     REPETITION = "repetition"
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The last event of a stream. Times in seconds, rates in tokens per second."""
+    """The last event of a stream. Rates in tokens per second; ``reused`` of the prompt's tokens were not computed anew."""
 
     ending: Ending
     prompt_tokens: int
     tokens: int
     tokens_per_second: float | None
+    reused: int = 0
 
 
-StreamEvent = Queued | Prefilling | Piece | Finished
+StreamEvent = Queued | Prefilling | Thought | Piece | Finished
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,7 @@ class ModelInfo:
     bos: str
     eos: str
     eci: EciHead | None
+    notice: str = ""  # what the user should know of how it was loaded, as that it runs on the CPU and why
 
 
 class Phase(enum.StrEnum):
@@ -116,15 +131,44 @@ class Phase(enum.StrEnum):
     FAILED = "failed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What the engine is doing, in figures. Counts begin with the engine's process; rates are of the last minute of work.
+
+    No text of anybody's is in it, so it can be shown and logged.
+    """
+
+    active: int  # requests being computed, at most ``slots``
+    slots: int
+    queued: int  # requests that wait for a slot or for cells
+    cells: int  # the KV store's size in tokens
+    cells_active: int  # of which requests hold, and
+    cells_kept: int  # of which finished requests have left for a prefix to be used again
+    requests: int  # finished, cancelled ones included
+    cancelled: int
+    prompt_tokens: int  # of all requests that began
+    reused_tokens: int  # of which were not computed anew
+    answer_tokens: int
+    prompt_rate: float | None  # tokens/s
+    decode_rate: float | None  # tokens/s, of all callers together
+    threads_decode: int
+    threads_prefill: int
+    memory: int  # bytes, resident in the engine's process
+    kv_bytes: int
+
+
 @dataclass(frozen=True)
 class EngineStatus:
-    """``sentence`` says in words what happened and what to do; ``retry_in`` is in seconds."""
+    """``sentence`` says in words what happened and what to do; ``retry_in`` is in seconds; ``restarts`` counts the engine's
+    own since the application began; ``sight`` is a second old at most while there is work."""
 
     phase: Phase
     sentence: str = ""
     retry_in: float | None = None
     waiting: int = 0
     model: ModelInfo | None = None
+    restarts: int = 0
+    sight: Sight | None = None
 
 
 class Engine(Protocol):
