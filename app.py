@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -25,6 +26,8 @@ BANK = Path(__file__).parent / "assets" / "bank"
 def main(arguments: list[str]) -> int:
     try:
         settings = read_settings(arguments, os.environ)
+        if settings.log == "requests":
+            _log_to_stderr()
         listener = _listen(settings)
         parts = build_parts(settings)
     except LlamaCareError as error:
@@ -51,8 +54,18 @@ def build_parts(settings: Settings) -> Parts:
     store = Store(settings.data_dir)
     store.close_interrupted()
     engine = LocalEngine(model, max_waiting=settings.max_waiting)
-    chat = Chat(engine, store, max_turns=settings.max_waiting)
+    chat = Chat(engine, store, max_turns=settings.max_waiting, thinking=settings.thinking == "on")
     return Parts(engine, store, chat, Quiz(bank, store, engine))
+
+
+def _log_to_stderr() -> None:
+    """Shows what the application's own loggers say; no library's, whose lines may hold what people wrote."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    log = logging.getLogger("llamacare")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def _listen(settings: Settings) -> socket.socket:

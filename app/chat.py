@@ -10,10 +10,11 @@ import secrets
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling
+from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling, Thought
 from app.errors import BadInput, Busy, Conflict, LlamaCareError, StoreError, TooLarge
 from app.prompts import ChatFormat, chat_prompt
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
@@ -24,8 +25,22 @@ MAX_TITLE = 80
 TURNS_OF_ONE = 4  # answers that one visitor may have in the making, so that nobody fills the queue alone
 KEEP_SECONDS = 2.0  # how often a growing answer is written to disk, so that a crash costs no more
 WAIT_SECONDS = 0.25  # between two signs of life while the model loads
-CUT_NOTE = "The answer reached its length limit and was cut. Ask it to go on."
-REPETITION_NOTE = "The answer only repeated itself and was cut. Ask again, or in other words."
+THINKING_TOKENS = 4096  # of reasoning and answer together; the reasoning alone often takes two thousand
+CUT_NOTES: Mapping[Ending, str] = MappingProxyType(
+    {
+        Ending.LENGTH: "The answer reached its length limit and was cut. Ask it to go on.",
+        Ending.TIME: "The answer took longer than one answer may and was cut. Ask it to go on, or ask for less at once.",
+        Ending.REPETITION: "The answer only repeated itself and was cut. Ask again, or in other words.",
+    }
+)
+UNANSWERED_NOTES: Mapping[Ending, str] = MappingProxyType(
+    {
+        Ending.STOP: "The model reasoned and then ended without an answer. Ask again, or in other words.",
+        Ending.LENGTH: "The model was still reasoning at its length limit, so there is no answer. Ask for less at once.",
+        Ending.TIME: "The model was still reasoning when its time was up, so there is no answer. Ask for less at once.",
+        Ending.REPETITION: "The model's reasoning only repeated itself, so there is no answer. Ask again, or in other words.",
+    }
+)
 STOPPED_NOTE = "You stopped this answer."
 INTERRUPTED_NOTE = "The page went away while this answer was being written; what had arrived is kept."
 
@@ -48,9 +63,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Grown:
-    """The whole answer so far."""
+    """The whole answer so far, and the whole of what the model thought before it."""
 
     text: str
+    reasoning: str
 
 
 @dataclass(frozen=True)
@@ -117,21 +133,22 @@ class Turn:
         info = self._info = engine.info()
         self._answer = replace(self._answer, model=info.name)
         form = ChatFormat(info.chat_template, info.bos, info.eos)
-        kept, self._dropped = fit(engine, form, self._history, info.context)
+        thinking = self._chat.thinking
+        kept, self._dropped = fit(engine, form, self._history, info.context, thinking=thinking)
         yield Fitted(self._dropped)
         asked, kept_at = clock(), clock()
-        stream = engine.stream(chat_prompt(form, kept), self._chat.sampling())
+        stream = engine.stream(chat_prompt(form, kept, thinking=thinking), self._chat.sampling())
         try:
             for event in stream:
                 if self._stopped.is_set():
                     self._settle(Status.STOPPED, STOPPED_NOTE)
                     return
-                if isinstance(event, Piece):
-                    self._grow(event.text, clock() - asked)
+                if isinstance(event, Piece | Thought):
+                    self._grow(event, clock() - asked)
                     if clock() - kept_at >= KEEP_SECONDS:
                         self._keep()
                         kept_at = clock()
-                    yield Grown(self._answer.text)
+                    yield Grown(self._answer.text, self._answer.reasoning)
                 elif isinstance(event, Finished):
                     self._finish(event)
                 else:
@@ -144,14 +161,20 @@ class Turn:
         while self._chat.engine.status().phase in (Phase.LOADING, Phase.RESTARTING) and not self._stopped.wait(WAIT_SECONDS):
             yield Queued(0)
 
-    def _grow(self, text: str, elapsed: float) -> None:
-        speed = self._answer.speed if self._answer.text else Speed(first_token=elapsed)
-        self._answer = replace(self._answer, text=self._answer.text + text, speed=speed)
+    def _grow(self, event: Piece | Thought, elapsed: float) -> None:
+        answer = self._answer
+        if not answer.text and not answer.reasoning:
+            answer = replace(answer, speed=Speed(first_token=elapsed))
+        if isinstance(event, Thought):
+            self._answer = replace(answer, reasoning=answer.reasoning + event.text)
+        else:
+            self._answer = replace(answer, text=answer.text + event.text)
 
     def _finish(self, event: Finished) -> None:
         speed = replace(self._answer.speed, tokens_per_second=event.tokens_per_second, tokens=event.tokens)
         self._answer = replace(self._answer, speed=speed, context_used=event.prompt_tokens + event.tokens)
-        note = {Ending.LENGTH: CUT_NOTE, Ending.REPETITION: REPETITION_NOTE}.get(event.ending, "")
+        unanswered = self._answer.reasoning and not self._answer.text.strip()
+        note = (UNANSWERED_NOTES if unanswered else CUT_NOTES).get(event.ending, "")
         self._settle(Status.CUT if note else Status.COMPLETE, note)
 
     def _settle(self, status: Status, note: str) -> None:
@@ -168,7 +191,7 @@ class Turn:
 
 
 class Chat:
-    """Conversations and their turns, for any number of visitors at once."""
+    """Conversations and their turns, for any number of visitors at once. ``thinking``: a model that can reasons first."""
 
     def __init__(
         self,
@@ -176,11 +199,13 @@ class Chat:
         store: Store,
         *,
         max_turns: int,
+        thinking: bool = False,
         clock: Callable[[], float] = time.monotonic,
         seed: Callable[[], int] = lambda: secrets.randbits(32),
     ) -> None:
         self.engine = engine
         self.store = store
+        self.thinking = thinking
         self.clock = clock
         self._max_turns = max_turns
         self._seed = seed
@@ -188,7 +213,8 @@ class Chat:
         self._lock = threading.Lock()
 
     def sampling(self) -> Sampling:
-        return Sampling(seed=self._seed())
+        sampling = Sampling(seed=self._seed())
+        return replace(sampling, max_tokens=THINKING_TOKENS) if self.thinking else sampling
 
     def begin(self, visitor: int, text: str, *, conversation: str | None = None, replace: str | None = None) -> Turn:
         """A turn that is kept: in a conversation of the visitor's, or in a new one.
@@ -258,7 +284,9 @@ class Chat:
             raise Conflict("An answer is still being written in this conversation. Stop it or wait for its end.")
 
 
-def fit(engine: Engine, form: ChatFormat, messages: Sequence[Message], context: int) -> tuple[list[Message], int]:
+def fit(
+    engine: Engine, form: ChatFormat, messages: Sequence[Message], context: int, *, thinking: bool = False
+) -> tuple[list[Message], int]:
     """The messages that go to the model, and how many earlier turns (a question and its answer) were left out.
 
     All of them while they leave a quarter of the context for the answer. Else the oldest turns go until what stays fills at
@@ -268,26 +296,26 @@ def fit(engine: Engine, form: ChatFormat, messages: Sequence[Message], context: 
         BadInput: the last question alone leaves no room for an answer.
     """
     readable = [message for message in messages if message.text]
-    if _tokens(engine, form, readable) <= context * 3 // 4:
+
+    def tokens_of(some: Sequence[Message]) -> int:
+        return engine.count([chat_prompt(form, some, thinking=thinking)])[0]
+
+    if tokens_of(readable) <= context * 3 // 4:
         return readable, 0
     starts = [place for place, message in enumerate(readable) if message.role is Role.USER]
 
     def is_half(dropped: int) -> bool:
-        return _tokens(engine, form, readable[starts[dropped] :]) <= context // 2
+        return tokens_of(readable[starts[dropped] :]) <= context // 2
 
     dropped = min(bisect_left(range(len(starts)), True, key=is_half), len(starts) - 1)
     kept = readable[starts[dropped] :]
-    tokens = _tokens(engine, form, kept)
+    tokens = tokens_of(kept)
     if tokens > context * 3 // 4:
         raise BadInput(
             f"This message has about {tokens:,} tokens; the model reads {context:,} with its answer, so at most "
             f"{context * 3 // 4:,} here. Shorten it, or start the application with a larger --context."
         )
     return kept, dropped
-
-
-def _tokens(engine: Engine, form: ChatFormat, messages: Sequence[Message]) -> int:
-    return engine.count([chat_prompt(form, messages)])[0]
 
 
 def _question(text: str) -> Message:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 ANSWER_SET_MASS = 0.9
 
@@ -35,6 +36,42 @@ def probabilities(scores: Sequence[float] | FloatArray) -> FloatArray:
         raise ValueError(f"scores {logits.tolist()} hold a value that is not finite")
     weights = np.exp(logits - logits.max())
     return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+def cyclic_orders(options: int) -> IntArray:
+    """The cyclic orders of a question's options, the given one first.
+
+    Returns:
+        shape (options, options); ``[r, p]`` is the option whose text stands at the letter of place p in order r. In each
+        row and in each column every option stands once, so each text is read once at each letter.
+    """
+    places = np.arange(options)
+    return np.asarray((places + places[:, None]) % options, dtype=np.int64)
+
+
+def mean_over_orders(scores: Sequence[FloatArray] | FloatArray) -> FloatArray:
+    """The careful read-out (DESIGN.md, ECI): the mean over the cyclic orders of one question.
+
+    The mean is of probabilities, each order's scores going through the softmax first, and not of scores: an order in which
+    the model is thrown off by one extreme logit then counts as one reading of n.
+
+    Args:
+        scores: shape (options, options); row r holds the labels' logits in order r of ``cyclic_orders``.
+
+    Returns:
+        shape (options,), the probability of each option under its own letter, summing to 1. A model that looks at the
+        letters alone gets exactly equal ones.
+
+    Raises:
+        ValueError: another shape, or a score that is not finite.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] != table.shape[1]:
+        raise ValueError(f"scores have shape {table.shape}; expected (options, options), one row for each cyclic order")
+    shares = np.zeros(len(table))
+    for order, row in zip(cyclic_orders(len(table)), table, strict=True):
+        shares[order] += probabilities(row)
+    return shares / len(table)
 
 
 def answer_set(shares: FloatArray, mass: float = ANSWER_SET_MASS) -> tuple[int, ...]:

@@ -72,4 +72,8 @@ def all_migrations() -> Migrations:
             {"visitor": int, "question": str}, pk=("visitor", "question"), foreign_keys=[("visitor", "visitors", "id")]
         )
 
+    @steps(name="0003_reasoning")
+    def _reasoning(db: Database) -> None:
+        db.table("messages").add_column("reasoning", str, not_null_default="")
+
     return steps

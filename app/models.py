@@ -47,5 +47,7 @@ def _local(settings: Settings, path: Path, *, name: str = "", licence: str = "",
         demo=demo,
         context=settings.context,
         threads=settings.threads,
+        thread_cache=settings.data_dir / "threads.json",
+        kv_type=settings.kv_type,
         gpu_layers=settings.gpu_layers,
     )

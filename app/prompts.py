@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.errors import ModelFileError
 from app.records import Message, Prompt, Question, Role, Segment
+from app.thinking import open_mark
 
 ANSWER_PREFIX = "Answer:"
 # What templates that write today's date are given, in training and serving alike: a prompt is the same on every day.
@@ -46,16 +47,34 @@ class ChatFormat:
     eos: str = ""
 
 
-def chat_prompt(form: ChatFormat, messages: Sequence[Message]) -> Prompt:
-    """The system text and the conversation so far, up to where the assistant's next words begin."""
+def chat_prompt(form: ChatFormat, messages: Sequence[Message], *, thinking: bool = False) -> Prompt:
+    """The system text and the conversation so far, up to where the assistant's next words begin.
+
+    What a model once thought before an answer is no part of it. ``thinking``: it may reason before the next one.
+    """
     turns = [("system", CHAT_SYSTEM)] + [(str(message.role), message.text) for message in messages]
-    return render(form, turns)
+    return render(form, turns, thinking=thinking)
 
 
-def question_prompt(form: ChatFormat, question: Question) -> Prompt:
-    """A question as the read-out of its labels sees it, up to and including ``Answer:``."""
-    turns = [("system", QUESTION_SYSTEM), (str(Role.USER), question_text(question))]
-    return (*render(form, turns), Segment(ANSWER_PREFIX))
+def question_prompt(form: ChatFormat, question: Question, examples: Sequence[Question] = ()) -> Prompt:
+    """A question as the read-out of its labels sees it, up to and including ``Answer:``.
+
+    Each of ``examples`` stands before it as an earlier turn, answered with its key in the very tokens that are read of the
+    question: ``Answer: B``. Prompts with the same examples are equal up to the question's own text.
+    """
+    turns = [("system", QUESTION_SYSTEM)]
+    before: list[Segment] = []
+    for example in examples:
+        asked, answer = (str(Role.USER), question_text(example)), f"{ANSWER_PREFIX} {example.key}"
+        if form.template:
+            turns += [asked, (str(Role.ASSISTANT), answer)]
+        else:
+            # Plain text would write "Reply: Answer: B", and the question below ends in "Reply:" and "Answer:", which are
+            # other tokens.
+            before += [*render(form, [*turns, asked]), Segment(answer), Segment("\n\n")]
+            turns = []
+    turns.append((str(Role.USER), question_text(question)))
+    return (*before, *render(form, turns), Segment(ANSWER_PREFIX))
 
 
 def question_text(question: Question) -> str:
@@ -63,8 +82,9 @@ def question_text(question: Question) -> str:
     return f"{question.stem}\n\n{options}\n\n{QUESTION_CLOSE}"
 
 
-def render(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> Prompt:
-    """Turns (role, content) as segments, thinking off, ending where the assistant speaks.
+def render(form: ChatFormat, turns: Sequence[tuple[str, str]], *, thinking: bool = False) -> Prompt:
+    """Turns (role, content) as segments, ending where the assistant speaks: in its answer, or with ``thinking`` perhaps in
+    a block of reasoning that the template has opened.
 
     Raises:
         ModelFileError: the template is broken, or drops a turn's content.
@@ -73,25 +93,25 @@ def render(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> Prompt:
         return _plain(turns)
     marked = [(role, f"{_OPEN}{number}{_CLOSE}") for number, (role, _) in enumerate(turns)]
     try:
-        text = _run(form, marked)
+        text = _run(form, marked, thinking=thinking)
     except Exception:
         # Templates without a system turn (Gemma's) raise: its text then opens the first user turn. A template is a program
         # that came with the model, so it may raise anything; what it raises again is told below.
         marked, turns = _without_system(turns)
-        text = _run_or_refuse(form, marked)
-    return _split(_close_thinking(text), [content for _, content in turns])
+        text = _run_or_refuse(form, marked, thinking=thinking)
+    return _split(text if thinking else _close_thinking(text), [content for _, content in turns])
 
 
-def _run_or_refuse(form: ChatFormat, marked: Sequence[tuple[str, str]]) -> str:
+def _run_or_refuse(form: ChatFormat, marked: Sequence[tuple[str, str]], *, thinking: bool) -> str:
     try:
-        return _run(form, marked)
+        return _run(form, marked, thinking=thinking)
     except Exception as error:
         raise ModelFileError(
             f"The model's chat template cannot be rendered ({error}). Choose an instruction-tuned GGUF with a working template."
         ) from error
 
 
-def _run(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> str:
+def _run(form: ChatFormat, turns: Sequence[tuple[str, str]], *, thinking: bool) -> str:
     # The environment that transformers renders chat templates in, so that both sides see one text.
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", GenerationTag]
@@ -100,7 +120,7 @@ def _run(form: ChatFormat, turns: Sequence[tuple[str, str]]) -> str:
     environment.globals["strftime_now"] = datetime(*TEMPLATE_DATE).strftime
     messages = [{"role": role, "content": content} for role, content in turns]
     values: dict[str, Any] = {"messages": messages, "bos_token": form.bos, "eos_token": form.eos}
-    return environment.from_string(form.template).render(**values, add_generation_prompt=True, enable_thinking=False)
+    return environment.from_string(form.template).render(**values, add_generation_prompt=True, enable_thinking=thinking)
 
 
 class GenerationTag(Extension):
@@ -128,9 +148,8 @@ def _without_system(turns: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, s
 
 def _close_thinking(text: str) -> str:
     """Closes a thinking block that a template leaves open before the answer."""
-    if text.rfind("<think>") > text.rfind("</think>"):
-        return text.rstrip("\n") + "\n\n</think>\n\n"
-    return text
+    mark = open_mark(text.rpartition(_CLOSE)[2])  # a system text may speak of such blocks
+    return text if mark is None else text.rstrip("\n") + mark.shut
 
 
 def _split(text: str, contents: Sequence[str]) -> Prompt:

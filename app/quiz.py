@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.eci import ANSWER_SET_MASS, answer_set, probabilities
+from app.eci import ANSWER_SET_MASS, answer_set, cyclic_orders, mean_over_orders, probabilities
 from app.engine.base import Engine, LabelRequest
 from app.errors import BadInput, Conflict, NotFound
 from app.prompts import ChatFormat, question_prompt
@@ -22,9 +22,10 @@ MAX_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Readout:
-    """The model's probability for each option, from one pass. ``answer_set``: the fewest options with ``mass`` of it.
+    """The model's probability for each option. ``answer_set``: the fewest options with ``mass`` of it.
 
-    ``calibration`` names what the figures were calibrated on; "uncalibrated" until there is such a measurement.
+    ``calibration`` names what the figures were calibrated on; "uncalibrated" until there is such a measurement. ``orders``:
+    of how many orders of the options it is the mean; 1 is one pass over the question as it stands.
     """
 
     probabilities: dict[str, float]
@@ -32,6 +33,7 @@ class Readout:
     mass: float
     calibration: str
     model: str
+    orders: int = 1
 
     @property
     def sure(self) -> bool:
@@ -140,8 +142,8 @@ class Quiz:
         current = self._store.current_round(visitor)
         return self._store.attempts(visitor, current.id).get(identity) if current else None
 
-    def readout_after_commit(self, visitor: int, identity: str) -> Readout:
-        """The model's reading, for a learner who has committed.
+    def readout_after_commit(self, visitor: int, identity: str, *, careful: bool = False) -> Readout:
+        """The model's reading, for a learner who has committed; ``careful`` as in ``read_many``.
 
         Raises:
             Conflict: not committed yet.
@@ -150,7 +152,7 @@ class Quiz:
         question = self.question(identity)
         if self.attempt(visitor, identity) is None:
             raise Conflict("The model's reading is shown after you commit an answer. Choose an option and press Enter.")
-        return read_options(self._engine, question)
+        return read_options(self._engine, question, careful=careful)
 
     def set_flag(self, visitor: int, identity: str, flagged: bool) -> None:
         self._store.set_flag(visitor, self.question(identity).id, flagged)
@@ -171,16 +173,38 @@ class Quiz:
         return Progress(current, tuple(self._questions[identity] for identity in known), attempts, flags)
 
 
-def read_options(engine: Engine, question: Question) -> Readout:
-    """The model's probability for each option: one prefill, no text. Raises EngineError."""
+def read_options(engine: Engine, question: Question, *, careful: bool = False) -> Readout:
+    """One question read as by ``read_many``."""
+    return read_many(engine, [question], careful=careful)[0]
+
+
+def read_many(engine: Engine, questions: Sequence[Question], *, careful: bool = False) -> list[Readout]:
+    """The model's probability for each option of each question, in one call of the engine and without generating text.
+
+    One prefill a question; with ``careful`` one for each cyclic order of its options, and their mean (`app.eci`), which no
+    fondness of the model for a letter can move.
+
+    Raises:
+        EngineError: there is no model, or it has no labels.
+    """
     info = engine.info()
-    letters = tuple(question.options)
     form = ChatFormat(info.chat_template, info.bos, info.eos)
-    scores = engine.label_scores([LabelRequest(question_prompt(form, question), letters)])[0]
-    shares = probabilities(scores)
-    members = tuple(letters[place] for place in answer_set(shares))
-    by_letter = {letter: float(share) for letter, share in zip(letters, shares, strict=True)}
-    return Readout(by_letter, members, ANSWER_SET_MASS, "uncalibrated", info.name)
+    orders = [_orders(question) if careful else [question] for question in questions]
+    requests = [LabelRequest(question_prompt(form, order), tuple(order.options)) for each in orders for order in each]
+    scores = iter(engine.label_scores(requests))
+    readouts = []
+    for each in orders:
+        rows = [next(scores) for _ in each]
+        shares = mean_over_orders(rows) if careful else probabilities(rows[0])
+        letters = tuple(each[0].options)
+        members = tuple(letters[place] for place in answer_set(shares))
+        by_letter = {letter: float(share) for letter, share in zip(letters, shares, strict=True)}
+        readouts.append(Readout(by_letter, members, ANSWER_SET_MASS, "uncalibrated", info.name, len(each)))
+    return readouts
+
+
+def _orders(question: Question) -> list[Question]:
+    return [question.in_order(order) for order in cyclic_orders(len(question.options)).tolist()]
 
 
 def tally_by_system(progress: Progress) -> list[Tally]:

@@ -6,8 +6,8 @@ They know nothing of files, databases, models or pages.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -55,6 +55,7 @@ class Message:
     id: str
     role: Role
     text: str
+    reasoning: str = ""  # what a thinking model wrote before its answer; shown, never given back to the model
     status: Status = Status.COMPLETE
     note: str = ""
     model: str = ""
@@ -98,6 +99,24 @@ class Question:
     step: str = ""
     source: str = ""
     licence: str = ""
+
+    def in_order(self, order: Sequence[int]) -> Question:
+        """The same question with its option texts in another order: the letter at place p takes the text of the one at
+        ``order[p]``, with its explanation; the key goes with its text.
+
+        Raises:
+            ValueError: ``order`` is no order of the options.
+        """
+        letters = tuple(self.options)
+        if sorted(order) != list(range(len(letters))):
+            raise ValueError(f"the order is {list(order)}; expected each of 0 to {len(letters) - 1} once")
+        taken = {letter: letters[place] for letter, place in zip(letters, order, strict=True)}
+        return replace(
+            self,
+            options={letter: self.options[old] for letter, old in taken.items()},
+            key=next((letter for letter, old in taken.items() if old == self.key), self.key),
+            explanations={letter: self.explanations[old] for letter, old in taken.items() if old in self.explanations},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

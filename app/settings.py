@@ -36,8 +36,11 @@ class Settings:
     context: int
     threads: int
     gpu_layers: int
+    kv_type: str
     max_waiting: int
+    thinking: str
     allowed_hosts: tuple[str, ...]
+    log: str
     space: Space | None
 
 
@@ -95,10 +98,13 @@ def all_flags(environ: Mapping[str, str]) -> tuple[Flag, ...]:
         Flag("data-dir", str(_data_dir(environ, space)), _path(environ), "folder for conversations and practice; made if absent"),
         Flag("model", "", _model(environ), "path of a .gguf file; the embedded SmolLM2-135M-Instruct if not given"),
         Flag("context", "8192", _whole(256, 1 << 20), "tokens that prompt and answer may have together"),
-        Flag("threads", "0", _whole(0, 1024), "threads that compute; 0 takes every core that may be used"),
-        Flag("gpu-layers", "-1", _whole(-1, 10_000), "layers on the GPU; -1 all, 0 none; without effect in a CPU build"),
+        Flag("threads", "0", _whole(0, 1024), "threads that compute; 0 measures and adapts, up to every core that may be used"),
+        Flag("gpu-layers", "-1", _whole(-1, 10_000), "layers on the GPU; -1 all that fit, 0 none; without effect in a CPU build"),
+        Flag("kv-type", "f16", _one_of("f16", "q8_0", "q4_0"), "how the context is stored; q8_0 halves its memory, q4_0 again"),
         Flag("max-waiting", "32", _whole(1, 10_000), "requests that may be open at once; more are turned away"),
+        Flag("thinking", "off", _one_of("off", "on"), "on: a thinking model may reason before it answers, which is slower"),
         Flag("allowed-hosts", hosts, _hosts, "host names, separated by commas, by which the page may be opened"),
+        Flag("log", "off", _one_of("off", "requests"), "requests: a line each on stderr, with figures and without any text"),
     )
 
 
@@ -164,6 +170,16 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         if not low <= number <= high:
             raise ValueError(f"a whole number from {low} to {high}")
         return number
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        word = text.strip().lower()
+        if word not in words:
+            raise ValueError(f"a word of these: {', '.join(words)}")
+        return word
 
     return parse
 

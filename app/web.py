@@ -30,6 +30,7 @@ from app.settings import Settings
 from app.shell import BodyLimit, SameOrigin, SecurityHeaders, TrustedHosts, Visitors
 from app.store import Store
 from app.ui.ask_routes import ask_router
+from app.ui.engine_routes import engine_router
 from app.ui.gradio_api import GradioApi
 from app.ui.pages import build_pages, mount_options
 from app.ui.practise_routes import practise_router
@@ -80,6 +81,7 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
     waiting = anyio.CapacityLimiter(settings.max_waiting)
     web.include_router(ask_router(parts.chat, parts.store, parts.engine, waiting))
     web.include_router(practise_router(parts.quiz, waiting))
+    web.include_router(engine_router(parts.engine))
     web.add_exception_handler(LlamaCareError, _refusal)
     web.add_exception_handler(RequestValidationError, _wrong_shape)
     web.mount("/static/ui", FreshFiles(directory=ROOT / "app" / "ui" / "static"))

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from app.engine.base import Engine, Finished, LabelRequest, Piece, Prefilling, Sampling
+from app.engine.base import Ending, Engine, Finished, LabelRequest, Piece, Prefilling, Sampling
 from app.errors import EngineError
 from app.prompts import ChatFormat, chat_prompt, question_prompt
 from app.records import Message, Prompt, Question, Role
@@ -51,6 +51,12 @@ class EngineContract:
         next(stream)
         stream.close()
         assert isinstance(list(engine.stream(ask(engine), Sampling(max_tokens=3)))[-1], Finished)
+
+    def test_an_answer_ends_before_a_stop_text(self, engine: Engine) -> None:
+        events = list(engine.stream(ask(engine), Sampling(max_tokens=48, temperature=0, stop=(" ",))))
+        assert events and " " not in "".join(event.text for event in events if isinstance(event, Piece))
+        assert isinstance(events[-1], Finished)
+        assert (events[-1].ending, events[-1].tokens < 48) == (Ending.STOP, True)
 
     def test_a_question_has_one_score_for_each_of_its_labels(self, engine: Engine) -> None:
         requests = [LabelRequest(question_prompt(form(engine), q), tuple(q.options)) for q in (HEART, ULNA)]

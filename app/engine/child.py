@@ -18,27 +18,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-import llama_cpp
-import numpy as np
-
-from app.engine.base import EciHead, ModelInfo
-from app.engine.llama import Context, Model, NativeLog, load_backends
-from app.engine.scheduler import Scheduler, works
-from app.engine.sequences import Sequences
-from app.engine.threads import choose_decode_threads, usable_cores
+from app.engine.base import Sight
+from app.engine.loading import Loaded, load
+from app.engine.pace import Pace
+from app.engine.scheduler import Scheduler
+from app.engine.sequences import Bounds, Sequences
 from app.engine.wire import Frame, FrameWriter, read_frames, unpack
+from app.engine.work import works
 from app.errors import ModelFileError
-from app.prompts import ANSWER_PREFIX
-from app.records import OPTION_LETTERS
 
 BATCH = 512  # tokens one llama_decode may hold
-CHUNK = 128  # prompt tokens a batch: half a second on two old cores, which bounds a Stop and everybody's stall
 ACTIVE = 8  # requests computed side by side; more wait in the queue
-KEPT = 8  # finished sequences whose prefix may be used again
-KEPT_SHARE = 4  # and at most a quarter of the KV store: attention runs over kept cells for everybody
-PROOF = "The heart has four chambers"
-PROOF_TOKENS = 4
-MEASURED_STEPS = 4  # single tokens a number of threads
+KEPT = 8  # finished sequences whose cells stay for the next with the same prefix
+# Their tokens, as a share of the KV store. Attention passes over kept cells for everybody: 2,000 of them cost the embedded
+# model a fifth of its speed, so on a CPU few stay and the others are put aside in memory, a few milliseconds away.
+KEPT_SHARE = 32
+ASIDE_BYTES = 512 * 2**20  # the embedded model keeps 22,000 tokens in it, an 8B one 4,000
+SIGHT_SECONDS = 1.0  # between two frames of figures while there is work
 PR_SET_PDEATHSIG = 1
 
 
@@ -49,36 +45,52 @@ def main() -> NoReturn:
     threading.Thread(target=_read, args=(read_frames(sys.stdin.buffer), inbox), daemon=True).start()
     config = inbox.get()
     try:
-        model, context, info = _load(config)
+        loaded = load(config, batch=BATCH, sequences=ACTIVE + KEPT)
     except ModelFileError as error:
         writer.write({"kind": "failed", "sentence": error.sentence})
         os._exit(1)
-    writer.write({"kind": "ready", "info": asdict(info)})
-    sequences = Sequences(
-        context,
-        active=ACTIVE,
-        kept=KEPT,
-        cells=context.cells,
-        kept_cells=context.cells // KEPT_SHARE,
-        whole_only=model.whole_only,
-    )
-    scheduler = Scheduler(model, context, sequences=sequences, chunk=CHUNK, send=writer.write)
+    writer.write({"kind": "ready", "info": asdict(loaded.info)})
     try:
-        Service(model, info, scheduler, writer).run(inbox)
+        serve(loaded, writer, reuse=config.get("reuse", True)).run(inbox)
     except Exception:
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)  # an ordinary exit waits for the reader's lock on stdin and aborts
 
 
-@dataclass(frozen=True)
+def serve(loaded: Loaded, writer: FrameWriter, *, reuse: bool) -> Service:
+    """The loop over a loaded model. ``reuse`` False computes every prompt whole, for comparison."""
+    model, context = loaded.model, loaded.context
+    bounds = Bounds(
+        active=ACTIVE,
+        cells=context.cells,
+        kept=KEPT,
+        kept_cells=context.cells // KEPT_SHARE if reuse else 0,
+        aside_bytes=ASIDE_BYTES if reuse else 0,
+        whole_only=model.whole_only,
+    )
+    sequences = Sequences(context, bounds)
+    scheduler = Scheduler(
+        model,
+        context,
+        sequences=sequences,
+        pace=Pace(BATCH),
+        governor=loaded.governor,
+        send=writer.write,
+        follow=reuse and not model.whole_only,
+    )
+    return Service(loaded, sequences, scheduler, writer)
+
+
+@dataclass
 class Service:
     """What answers the application's frames once a model is loaded."""
 
-    model: Model
-    info: ModelInfo
+    loaded: Loaded
+    sequences: Sequences
     scheduler: Scheduler
     writer: FrameWriter
+    told: float = 0.0  # when the figures were last sent
 
     def run(self, inbox: queue.SimpleQueue[Frame]) -> NoReturn:
         """Takes what has come in, computes one batch, and so on for ever; sleeps while there is nothing to do."""
@@ -87,7 +99,9 @@ class Service:
                 self.take(inbox.get())
             while not inbox.empty():
                 self.take(inbox.get())
-            self.scheduler.step()
+            if not self.scheduler.idle:
+                self.scheduler.step()
+                self.tell()
 
     def take(self, frame: Frame) -> None:
         call = frame["id"]
@@ -97,106 +111,50 @@ class Service:
             counts = [len(self.encode(prompt)) for prompt in frame["prompts"]]
             self.writer.write({"kind": "counts", "id": call, "counts": counts})
         else:
-            head = self.info.eci.token_ids if self.info.eci else {}
+            info = self.loaded.info
+            head = info.eci.token_ids if info.eci else {}
             try:
-                for work in list(works(frame, self.encode, head, self.info.context)):
-                    self.scheduler.add(work)
+                asked = list(works(frame, self.encode, head, info.context))
             except ValueError as error:
                 self.writer.write({"kind": "refused", "id": call, "sentence": str(error)})
+                return
+            if asked:
+                self.scheduler.add(asked)
 
     def encode(self, prompt: list[list[Any]]) -> list[int]:
-        return self.model.encode(unpack(prompt))
+        return self.loaded.model.encode(unpack(prompt))
 
+    def tell(self) -> None:
+        """Sends the figures, each second of work and at its end."""
+        if self.scheduler.idle or time.monotonic() - self.told >= SIGHT_SECONDS:
+            self.told = time.monotonic()
+            self.writer.write({"kind": "sight", **asdict(self.sight())})
 
-def _load(config: Frame) -> tuple[Model, Context, ModelInfo]:
-    path = Path(config["path"])
-    log = NativeLog()
-    llama_cpp.llama_backend_init()
-    load_backends()
-    model = Model(path, gpu_layers=config["gpu_layers"], log=log)
-    threads = config["threads"] or usable_cores()
-    cells = min(config["context"], model.context_train) or config["context"]
-    context = Context(model, cells=cells, batch=BATCH, sequences=ACTIVE + KEPT, threads=threads)
-    _prove(model, context)
-    if not config["threads"]:
-        _measure_threads(model, context, threads)
-    return model, context, _describe(model, context, config, threads)
-
-
-def _prove(model: Model, context: Context) -> None:
-    """Decodes a few tokens: a native library built for another CPU crashes here, where the page can say so.
-
-    Raises:
-        ModelFileError: the logits are not finite.
-    """
-    index = _decode(context, model.tokenize(PROOF, control=False)[:PROOF_TOKENS])
-    finite = bool(np.isfinite(context.logits(index)).all())
-    context.forget(0)
-    if not finite:
-        raise ModelFileError(
-            f"{model.path.name} computes no finite numbers on this machine: the file is damaged or llama.cpp was built "
-            "wrongly. Download the file again; if that does not help, run `make clean run` to build llama.cpp anew."
+    def sight(self) -> Sight:
+        scheduler, sequences, chosen = self.scheduler, self.sequences, self.loaded.governor.chosen
+        return Sight(
+            active=scheduler.active,
+            slots=ACTIVE,
+            queued=scheduler.queued,
+            cells=self.loaded.context.cells,
+            cells_active=sequences.cells_active,
+            cells_kept=sequences.cells_kept,
+            prompt_rate=scheduler.prompt_rate.value,
+            decode_rate=scheduler.decode_rate.value,
+            threads_decode=chosen["single"],
+            threads_prefill=chosen["prompt"],
+            memory=_resident(),
+            kv_bytes=self.loaded.log.kv_bytes,
+            **asdict(scheduler.counts),
         )
 
 
-def _decode(context: Context, tokens: list[int], *, first: int = 0) -> int:
-    """One batch of sequence 0; returns the index of the last token's logits."""
-    context.clear()
-    for position, token in enumerate(tokens, start=first):
-        index = context.add(token, position=position, sequence=0, output=True)
-    context.decode()
-    context.clear()
-    return index
-
-
-def _measure_threads(model: Model, context: Context, cores: int) -> None:
-    """Sets the threads: all cores for prompts, for single tokens what is fastest."""
-    token = model.tokenize(PROOF, control=False)[:1]
-
-    def step_seconds(threads: int) -> float:
-        context.set_threads(decode=threads, prefill=cores)
-        _decode(context, token)  # the first step wakes the threads
-        begun = time.monotonic()
-        for position in range(1, MEASURED_STEPS + 1):
-            _decode(context, token, first=position)
-        context.forget(0)
-        return (time.monotonic() - begun) / MEASURED_STEPS
-
-    context.set_threads(decode=choose_decode_threads(cores, step_seconds), prefill=cores)
-
-
-def _describe(model: Model, context: Context, config: Frame, threads: int) -> ModelInfo:
-    gpu = config["gpu_layers"] != 0 and bool(llama_cpp.llama_supports_gpu_offload())
-    return ModelInfo(
-        name=config["name"] or model.metadata("general.name") or model.path.stem,
-        file=model.path.name,
-        size=model.path.stat().st_size,
-        parameters=model.parameters,
-        quantisation=model.quantisation(),
-        device="GPU" if gpu else f"CPU, {threads} thread{'s' if threads > 1 else ''}",
-        context=context.cells,
-        licence=config["licence"] or model.metadata("general.license") or "licence not stated",
-        demo=config["demo"],
-        chat_template=model.chat_template(),
-        bos=model.bos,
-        eos=model.eos,
-        eci=untrained_head(model),
-    )
-
-
-def untrained_head(model: Model) -> EciHead | None:
-    """Label -> the one token by which ids(prefix + " A") extends ids(prefix), or None where that fails (DESIGN.md, ECI).
-
-    The prefix is a segment of its own in every prompt, and segments are tokenized one by one, so this holds for all prompts.
-    """
-    prefix = model.tokenize(ANSWER_PREFIX, control=False)
-    ids: dict[str, int] = {}
-    for letter in OPTION_LETTERS:
-        extended = model.tokenize(f"{ANSWER_PREFIX} {letter}", control=False)
-        if len(extended) != len(prefix) + 1 or extended[:-1] != prefix:
-            return None
-        ids[letter] = extended[-1]
-    return EciHead(ids) if len(set(ids.values())) == len(ids) else None
+def _resident() -> int:
+    """Bytes of memory that this process holds, 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _private_stdout() -> BinaryIO:

@@ -33,22 +33,23 @@ from app.engine.base import (
     Prefilling,
     Queued,
     Sampling,
+    Sight,
     StreamEvent,
+    Thought,
 )
+from app.engine.journal import Journal
 from app.engine.obituary import obituary
 from app.engine.wire import Frame, FrameWriter, pack, read_frames
 from app.errors import Busy, EngineDied, EngineError, NoLabels
 from app.records import Prompt
 
 ROOT = Path(__file__).parents[2]
-# Through env(1), since both are read when the native library is loaded:
-# - OpenMP's threads else spin at every barrier, and one busy neighbour on two cores takes decoding of the embedded model from
-#   105 tokens/s to 25 (40 with passive threads, 60 on a single one). What passive waiting costs on an idle machine,
-#   app.engine.threads wins back.
-# - A native abort would start gdb for a backtrace, two seconds a time; its assertion is all that the sentence needs.
-COMMAND = ("env", "OMP_WAIT_POLICY=passive", "GGML_NO_BACKTRACE=1", sys.executable, "-m", "app.engine.child")
+# A native abort would start gdb for a backtrace, two seconds a time; its assertion is all that the sentence needs. Through
+# env(1), since it is read when the native library is loaded.
+COMMAND = ("env", "GGML_NO_BACKTRACE=1", sys.executable, "-m", "app.engine.child")
 HEARTBEAT = 0.25  # seconds between two events of a stream at most, so that its caller can stop
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)  # seconds before each further start in a row
+STARTS_ON_GPU = 2  # crashes while loading, in a row, before it is tried without the GPU
 STARTS_THAT_FAIL = 4  # crashes while loading, in a row, before only the user can start it again
 NATIVE_LINES = 40  # the child's last words that are kept
 CLOSE_SECONDS = 5.0
@@ -56,7 +57,11 @@ CLOSE_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModel:
-    """Which file to load and how. ``threads`` 0: chosen by the engine; ``gpu_layers`` -1: all of them."""
+    """Which file to load and how.
+
+    ``threads`` 0: chosen by the engine, which remembers its measurement in ``thread_cache``; ``gpu_layers`` -1: all that fit;
+    ``kv_type``: f16, q8_0 or q4_0; ``reuse`` False computes every prompt whole, to compare with.
+    """
 
     path: Path
     name: str = ""
@@ -64,7 +69,10 @@ class LocalModel:
     demo: bool = False
     context: int = 8192
     threads: int = 0
+    thread_cache: Path | None = None
     gpu_layers: int = -1
+    kv_type: str = "f16"
+    reuse: bool = True
 
 
 class _Call:
@@ -97,8 +105,11 @@ class LocalEngine:
         max_waiting: int = 32,
         pauses: Sequence[float] = PAUSES,
         clock: Callable[[], float] = time.monotonic,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self._model = model
+        self._command = command
+        self._journal = Journal()
         self._max_open = max_waiting
         self._pauses = pauses
         self._clock = clock
@@ -108,6 +119,8 @@ class LocalEngine:
         self._sentence = ""
         self._restart_at: float | None = None
         self._info: ModelInfo | None = None
+        self._sight: Sight | None = None
+        self._starts = 0
         self._calls: dict[int, _Call] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: FrameWriter | None = None
@@ -121,7 +134,15 @@ class LocalEngine:
     def status(self) -> EngineStatus:
         with self._state:
             left = None if self._restart_at is None else max(0.0, self._restart_at - self._clock())
-            return EngineStatus(self._phase, self._sentence, left, len(self._calls), self._info)
+            return EngineStatus(
+                self._phase,
+                self._sentence,
+                left,
+                len(self._calls),
+                self._info,
+                restarts=max(0, self._starts - 1),
+                sight=self._sight,
+            )
 
     def info(self) -> ModelInfo:
         with self._state:
@@ -132,6 +153,7 @@ class LocalEngine:
     def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[StreamEvent, None, None]:
         call = self._open({"op": "stream", "prompt": pack(prompt), "sampling": asdict(sampling)})
         progress: StreamEvent = Queued(1)
+        end: Finished | EngineError | None = None
         try:
             while True:
                 frame = call.next(HEARTBEAT)
@@ -141,11 +163,17 @@ class LocalEngine:
                 event = _event(frame)
                 if isinstance(event, Queued | Prefilling):
                     progress = event
+                elif isinstance(event, Finished):
+                    end = event
                 yield event
                 if isinstance(event, Finished):
                     return
+        except EngineError as error:
+            end = error
+            raise
         finally:
-            self._end(call)
+            self._end(call, finished=end is not None)
+            self._journal.chat(end)
 
     def label_scores(self, requests: Sequence[LabelRequest]) -> list[npt.NDArray[np.float64]]:
         head = self.info().eci
@@ -157,15 +185,22 @@ class LocalEngine:
         if unknown:
             raise NoLabels(f"This model has no label {sorted(unknown)[0]!r}; it reads {', '.join(head.token_ids)}.")
         asked = [{"prompt": pack(request.prompt), "labels": list(request.labels)} for request in requests]
+        begun = self._clock()
         call = self._open({"op": "scores", "requests": asked})
         scores: dict[int, npt.NDArray[np.float64]] = {}
+        end: float | EngineError | None = None
         try:
             while len(scores) < len(requests):
                 frame = call.next(None)
                 if frame is not None and frame["kind"] == "scores":
                     scores[frame["part"]] = np.asarray(frame["scores"], dtype=np.float64)
+            end = self._clock() - begun
+        except EngineError as error:
+            end = error
+            raise
         finally:
-            self._end(call)
+            self._end(call, finished=end is not None)
+            self._journal.labels(end, prompts=len(requests))
         return [scores[part] for part in range(len(requests))]
 
     def count(self, prompts: Sequence[Prompt]) -> list[int]:
@@ -175,7 +210,7 @@ class LocalEngine:
             assert frame is not None
             return [int(count) for count in frame["counts"]]
         finally:
-            self._end(call)
+            self._end(call, finished=True)
 
     def retry(self) -> None:
         with self._state:
@@ -202,6 +237,18 @@ class LocalEngine:
 
     def _open(self, frame: Frame, *, bounded: bool = True) -> _Call:
         """``bounded``: the call computes, and so counts against the queue's limit."""
+        try:
+            call, writer = self._register(bounded=bounded)
+        except Busy:
+            self._journal.turned_away(self._max_open)
+            raise
+        try:
+            writer.write({**frame, "id": call.number})
+        except (OSError, ValueError):
+            pass  # the child is gone: the supervisor fails this call with the reason
+        return call
+
+    def _register(self, *, bounded: bool) -> tuple[_Call, FrameWriter]:
         with self._state:
             if self._phase is not Phase.READY or self._writer is None:
                 raise EngineError(self._unavailable())
@@ -209,19 +256,14 @@ class LocalEngine:
                 raise Busy(f"{len(self._calls)} requests wait already, the most that this machine takes. Try again in a minute.")
             call = _Call(next(self._numbers))
             self._calls[call.number] = call
-            writer = self._writer
-        try:
-            writer.write({**frame, "id": call.number})
-        except (OSError, ValueError):
-            pass  # the child is gone: the supervisor fails this call with the reason
-        return call
+            return call, self._writer
 
-    def _end(self, call: _Call) -> None:
+    def _end(self, call: _Call, *, finished: bool) -> None:
         """Forgets a call; what is still being computed for it stops."""
         with self._state:
-            unfinished = self._calls.pop(call.number, None) is not None
+            known = self._calls.pop(call.number, None) is not None
             writer = self._writer
-        if unfinished and writer is not None:
+        if known and not finished and writer is not None:
             try:
                 writer.write({"op": "cancel", "id": call.number})
             except (OSError, ValueError):
@@ -237,7 +279,7 @@ class LocalEngine:
     def _supervise(self) -> None:
         crashes = 0
         while True:
-            was_ready, sentence, can_retry = self._live()
+            was_ready, sentence, can_retry = self._live(with_gpu=crashes < STARTS_ON_GPU)
             crashes = 0 if was_ready else crashes + 1
             give_up = not can_retry or crashes >= STARTS_THAT_FAIL
             with self._state:
@@ -259,25 +301,30 @@ class LocalEngine:
                 self._set(Phase.LOADING if give_up else Phase.RESTARTING, "" if give_up else self._sentence)
 
     def _set(self, phase: Phase, sentence: str) -> None:
+        """Called with the state's lock held."""
         self._phase, self._sentence = phase, sentence
         self._state.notify_all()
 
-    def _live(self) -> tuple[bool, str, bool]:
+    def _live(self, *, with_gpu: bool) -> tuple[bool, str, bool]:
         """One child from start to end: was it ever ready, what ended it in words, may it be started again by itself."""
         with self._state:
             if self._closed:
                 return False, "", False
-            process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+            )
             assert process.stdin and process.stdout and process.stderr
             self._process = process
+            self._starts += 1
             writer = FrameWriter(process.stdin)
+        self._journal.starting(self._model.path.name, restarts=self._starts - 1)
         native: deque[str] = deque(maxlen=NATIVE_LINES)
         listener = threading.Thread(target=_listen, args=(process.stderr, native), daemon=True)
         listener.start()
         refusal = ""
         ready = False
         try:
-            writer.write({**asdict(self._model), "path": str(self._model.path.absolute())})
+            writer.write(_config(self._model, with_gpu=with_gpu))
             for frame in read_frames(process.stdout):
                 if frame["kind"] == "failed":
                     refusal = frame["sentence"]
@@ -297,26 +344,47 @@ class LocalEngine:
 
     def _now_ready(self, info: dict[str, Any], writer: FrameWriter) -> None:
         eci = info.pop("eci")
+        loaded = ModelInfo(**info, eci=EciHead(**eci) if eci else None)
         with self._state:
-            self._info = ModelInfo(**info, eci=EciHead(**eci) if eci else None)
+            self._info = loaded
             self._writer = writer
             self._set(Phase.READY, "")
+        self._journal.ready(loaded)
 
     def _deliver(self, frame: Frame) -> None:
+        if frame["kind"] == "sight":
+            self._see(Sight(**{name: value for name, value in frame.items() if name != "kind"}))
+            return
         with self._state:
             call = self._calls.get(frame["id"])
         if call is not None:  # else: its caller has gone
             call.frames.put(frame)
 
+    def _see(self, sight: Sight) -> None:
+        with self._state:
+            self._sight = sight
+            name, restarts = (self._info.name if self._info else ""), self._starts - 1
+        if not sight.active and not sight.queued:
+            self._journal.idle(name, sight, restarts=restarts)
+
     def _bury(self, sentence: str) -> None:
         with self._state:
-            self._info = self._writer = self._process = None
+            self._info = self._writer = self._process = self._sight = None
             calls = list(self._calls.values())
             self._calls.clear()
             if not self._closed:
                 self._set(Phase.RESTARTING, sentence)
+            closing = self._closed
+        self._journal.ended("the application is closing" if closing else sentence)
         for call in calls:
             call.frames.put(EngineDied(sentence or "The application is closing."))
+
+
+def _config(model: LocalModel, *, with_gpu: bool) -> Frame:
+    """The first frame to a child."""
+    cache = str(model.thread_cache.absolute()) if model.thread_cache else ""
+    config = {**asdict(model), "path": str(model.path.absolute()), "thread_cache": cache}
+    return config if with_gpu or not model.gpu_layers else {**config, "gpu_layers": 0, "gpu_given_up": True}
 
 
 def _event(frame: Frame) -> StreamEvent:
@@ -327,7 +395,9 @@ def _event(frame: Frame) -> StreamEvent:
         return Prefilling(frame["done"], frame["total"])
     if kind == "piece":
         return Piece(frame["text"])
-    return Finished(Ending(frame["ending"]), frame["prompt"], frame["tokens"], frame["rate"])
+    if kind == "thought":
+        return Thought(frame["text"])
+    return Finished(Ending(frame["ending"]), frame["prompt"], frame["tokens"], frame["rate"], frame.get("reused", 0))
 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:

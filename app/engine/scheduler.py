@@ -1,48 +1,58 @@
 """The loop's heart: all callers' work in shared ``llama_decode`` calls. Knows no pipe and no process.
 
-A request waits (first come, first served) until a sequence and enough cells are free, begins behind the longest prefix that
-is still in the KV store, and enters in chunks of its prompt beside everybody's next token, so no stream stalls while a
-long prompt is read. Cancelling takes effect between two batches.
+A request waits until a sequence and enough cells are free, begins behind the longest prefix that anybody else's sequence
+holds, and enters in chunks of its prompt beside everybody's next token, so no stream stalls while a long prompt is read.
+A prompt that shares its beginning with one that is being read waits for that part and takes it over. Cancelling takes
+effect between two batches.
 """
 
 from __future__ import annotations
 
-import codecs
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from app.engine.base import Ending, Sampling
+from app.engine.base import Ending
 from app.engine.llama import Context, Model, Sampler
+from app.engine.pace import Pace
 from app.engine.repetition import runs_away
-from app.engine.sequences import Sequences
+from app.engine.sequences import MIN_SHARED, Sequences, common_prefix
+from app.engine.threads import Governor
 from app.engine.wire import Frame
+from app.engine.work import Work
 
 LOOK_EVERY = 16  # tokens between two looks for an answer that repeats itself
+HALF_LIFE = 20.0  # seconds of work after which a rate's measurement counts half
 Send = Callable[[Frame], None]
 
 
-@dataclass
-class Work:
-    """One caller's request as it moves through the loop: a prompt to read, then tokens to draw or labels to read."""
+class Rate:
+    """Tokens per second of work, the older work counting less and less."""
 
-    call: int
-    tokens: list[int]
-    room: int  # cells it may need in all: prompt and answer
-    sampling: Sampling | None = None  # None: read labels instead of writing
-    labels: list[int] = field(default_factory=list)
-    part: int = 0  # which request of its call, for labels
-    place: int = 0  # the last place in the queue that was reported
-    sequence: int = -1
-    cells: list[int] = field(default_factory=list)  # the token ids in its sequence, the batch's included
-    written: int = 0
-    last: int = -1  # the drawn token that the next batch computes
-    index: int = -1  # where in the batch this work's logits will be, -1 for none
-    sampler: Sampler | None = None
-    started_writing: float = 0.0
-    decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._seconds = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        fade = 0.5 ** (seconds / HALF_LIFE)
+        self._tokens = self._tokens * fade + tokens
+        self._seconds = self._seconds * fade + seconds
+
+    @property
+    def value(self) -> float | None:
+        return self._tokens / self._seconds if self._seconds > 0 else None
+
+
+@dataclass
+class Counts:
+    """What the loop did since it began, in requests and tokens."""
+
+    requests: int = 0
+    cancelled: int = 0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    answer_tokens: int = 0
 
 
 class Scheduler:
@@ -54,83 +64,162 @@ class Scheduler:
         context: Context,
         *,
         sequences: Sequences,
-        chunk: int,
+        pace: Pace,
+        governor: Governor,
         send: Send,
+        follow: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``follow``: prompts may share with one that is still being read; not for models whose state can't be cut."""
         self._model = model
         self._context = context
-        self._chunk = chunk
-        self._send = send
-        self._clock = clock
-        self._waiting: deque[Work] = deque()
-        self._active: list[Work] = []
         self._sequences = sequences
+        self._pace = pace
+        self._governor = governor
+        self._send = send
+        self._follow = follow
+        self._clock = clock
+        self._waiting: dict[int, deque[Work]] = {}  # call -> its work, first come first
+        self._active: list[Work] = []  # in the order of admission
+        self.counts = Counts()
+        self.prompt_rate = Rate()
+        self.decode_rate = Rate()
 
     @property
     def idle(self) -> bool:
         return not self._waiting and not self._active
 
-    def add(self, work: Work) -> None:
-        self._waiting.append(work)
+    @property
+    def active(self) -> int:
+        return len(self._active)
+
+    @property
+    def queued(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, works: Sequence[Work]) -> None:
+        """Queues all the work of one call."""
+        self._waiting[works[0].call] = deque(works)
 
     def cancel(self, call: int) -> None:
         """Drops all work of a call; its cells are there for whoever needs them in the next batch."""
-        self._waiting = deque(work for work in self._waiting if work.call != call)
+        dropped = len(self._waiting.pop(call, ()))
         for work in [work for work in self._active if work.call == call]:
-            self._sequences.keep(work.sequence, work.cells)
             self._leave(work)
+            dropped += 1
+        self.counts.cancelled += bool(dropped)
 
     def step(self) -> None:
         """One batch: admit, fill, decode, deliver."""
         self._admit()
         self._report_places()
-        self._fill()
-        if self._context.used:
-            self._context.decode()
+        self._hand_over()
+        writers = self._fill_writers()
+        prompt = self._fill_readers(writers)
+        if self._context.batch.used:
+            self._decode(prompt, writers)
             for work in [work for work in self._active if work.index >= 0]:
                 self._deliver(work)
-        self._context.clear()
+        self._context.batch.clear()
+
+    # Admission
 
     def _admit(self) -> None:
-        while self._waiting:
-            work = self._waiting[0]
+        while (work := self._next()) is not None:
             place = self._sequences.take(work.tokens, work.room)
             if place is None:
                 return
-            self._waiting.popleft()
+            self._waiting[work.call].popleft()
+            if not self._waiting[work.call]:
+                del self._waiting[work.call]
             work.sequence = place.sequence
+            work.reused = place.reused
             work.cells = work.tokens[: place.reused]
-            if work.sampling is not None:
-                work.sampler = Sampler(work.sampling, n_vocab=self._model.n_vocab)
-                self._report_reading(work)
             self._active.append(work)
+            self._find_leader(work)
+            if work.sampling is not None:
+                work.sampler = Sampler(work.sampling)
+                self._report_reading(work)
+
+    def _next(self) -> Work | None:
+        """Whose turn it is: the call with the fewest requests in the works, so that one call of a thousand questions leaves
+        room for everybody; of equals, who came first. Questions enter only as far as the next batches can read them, for
+        cells that are held early slow all others."""
+        active = Counter(work.call for work in self._active)
+        enough = sum(work.unread for work in self._active) >= 2 * self._context.batch.size
+        open_calls = [call for call, works in self._waiting.items() if works[0].sampling is not None or not enough]
+        return self._waiting[min(open_calls, key=lambda call: active[call])][0] if open_calls else None
 
     def _report_places(self) -> None:
-        for place, work in enumerate(self._waiting, start=1):
-            if work.place != place:
-                work.place = place
-                self._send({"kind": "queued", "id": work.call, "place": place})
+        for place, works in enumerate(self._waiting.values(), start=1):
+            if works[0].sampling is not None and works[0].place != place:
+                works[0].place = place
+                self._send({"kind": "queued", "id": works[0].call, "place": place})
 
-    def _fill(self) -> None:
-        """Next tokens of all who write, then the prompts' chunk, shared evenly among those who read."""
+    # Prefixes that are still being read
+
+    def _find_leader(self, work: Work) -> None:
+        """Looks among those who were admitted earlier, so that nobody waits in a circle."""
+        if not self._follow:
+            return
+        for other in self._active[: self._active.index(work)]:
+            shared = common_prefix(work.tokens[:-1], other.tokens)
+            if shared >= max(len(work.cells), work.shared) + MIN_SHARED:
+                work.leader, work.shared = other, shared
+        if work.leader is None:
+            work.shared = 0
+
+    def _hand_over(self) -> None:
+        for work in self._active:
+            if work.leader is not None and len(work.leader.cells) >= work.shared:
+                self._catch_up(work)
+
+    def _catch_up(self, work: Work) -> None:
+        """Gives a follower what its leader has computed of the part that they share."""
+        assert work.leader is not None
+        length = min(work.shared, len(work.leader.cells))
+        if length > len(work.cells):
+            self._sequences.follow(work.sequence, work.leader.sequence, length)
+            work.cells = work.tokens[:length]
+            work.reused = length
+            if work.sampling is not None:
+                self._report_reading(work)
+        work.leader, work.shared = None, 0
+
+    # Batches
+
+    def _fill_writers(self) -> int:
+        """The next token of all who write; returns how many those are."""
+        writers = 0
         for work in self._active:
             work.index = -1
             if work.last >= 0:
-                work.index = self._add(work, work.last, output=True)
-        reading = [work for work in self._active if len(work.cells) < len(work.tokens)]
-        left = self._chunk
-        for waiting, work in zip(range(len(reading), 0, -1), reading, strict=True):
-            left -= self._fill_prompt(work, max(1, left // waiting))
-            if left <= 0:
-                break
+                work.index = self._add(work, [work.last], output=True)
+                writers += 1
+        return writers
+
+    def _fill_readers(self, writers: int) -> int:
+        """The prompts' chunk: half of it for who came first, the other half for who needs least, so that a long prompt
+        goes on and a short one passes it. Returns its size in tokens."""
+        readers = [work for work in self._active if work.reads]
+        if not readers:
+            return 0
+        chunk = self._pace.chunk(readers=len(readers), writers=writers)
+        left = budget = min(chunk, self._context.batch.size - writers)
+        shortest_first = sorted(readers, key=lambda work: work.unread)
+        if shortest_first[0] is not readers[0]:
+            left -= self._fill_prompt(readers[0], max(1, left // 2))
+        for work in shortest_first:
+            if left > 0 and work.reads:
+                left -= self._fill_prompt(work, left)
+        return budget - left
 
     def _fill_prompt(self, work: Work, share: int) -> int:
         begin = len(work.cells)
         end = min(len(work.tokens), begin + share)
-        for token in work.tokens[begin:end]:
-            index = self._add(work, token, output=len(work.cells) == len(work.tokens) - 1)
-        if end == len(work.tokens):
+        last = end == len(work.tokens)
+        index = self._add(work, work.tokens[begin:end], output=last)
+        if last:
             work.index = index
         if work.sampling is not None:
             self._report_reading(work)
@@ -139,23 +228,32 @@ class Scheduler:
     def _report_reading(self, work: Work) -> None:
         self._send({"kind": "prefill", "id": work.call, "done": len(work.cells), "total": len(work.tokens)})
 
-    def _add(self, work: Work, token: int, *, output: bool) -> int:
-        index = self._context.add(token, position=len(work.cells), sequence=work.sequence, output=output)
-        work.cells.append(token)
+    def _add(self, work: Work, tokens: list[int], *, output: bool) -> int:
+        index = self._context.batch.add(tokens, position=len(work.cells), sequence=work.sequence, output=output)
+        work.cells.extend(tokens)
         return index
+
+    def _decode(self, prompt: int, writers: int) -> None:
+        tokens = self._context.batch.used
+        threads = self._governor.threads(tokens)
+        self._context.set_threads(threads)
+        begun = self._clock()
+        self._context.decode()
+        seconds = self._clock() - begun
+        self._governor.observe(tokens, threads, seconds)
+        self._pace.observe(prompt=prompt, writers=writers, seconds=seconds)
+        if prompt:
+            self.prompt_rate.add(prompt, seconds)
+        else:
+            self.decode_rate.add(writers, seconds)
+
+    # Results
 
     def _deliver(self, work: Work) -> None:
         if work.sampling is None:
             logits = self._context.logits(work.index)
-            self._send(
-                {
-                    "kind": "scores",
-                    "id": work.call,
-                    "part": work.part,
-                    "scores": [float(logits[i]) for i in work.labels],
-                }
-            )
-            self._sequences.drop(work.sequence)
+            scores = [float(logits[label]) for label in work.labels]
+            self._send({"kind": "scores", "id": work.call, "part": work.part, "scores": scores})
             self._leave(work)
             return
         assert work.sampler is not None
@@ -167,52 +265,61 @@ class Scheduler:
             return
         work.written += 1
         work.last = token
-        text = work.decoder.decode(self._model.piece(token))
-        if text:
-            self._send({"kind": "piece", "id": work.call, "text": text})
+        self._write(work, token)
+        ending = self._ending(work)
+        if ending is not None:
+            self._finish(work, ending)
+
+    def _write(self, work: Work, token: int) -> None:
+        raw = self._model.piece(token)
+        for kind, text in work.writing.feed(raw) if raw else work.writing.feed_control(self._model.piece(token, special=True)):
+            self._send({"kind": kind, "id": work.call, "text": text})
+
+    def _ending(self, work: Work) -> Ending | None:
+        """Why the answer ends with the token that was just written, None where it goes on."""
+        assert work.sampling is not None
+        if work.writing.stopped:
+            return Ending.STOP
         if work.written >= work.sampling.max_tokens or len(work.tokens) + work.written >= work.room:
-            self._finish(work, Ending.LENGTH)
-        elif work.written % LOOK_EVERY == 0 and runs_away(work.cells[len(work.tokens) :]):
-            self._finish(work, Ending.REPETITION)
+            return Ending.LENGTH
+        if self._clock() - work.started_writing >= work.sampling.max_seconds:
+            return Ending.TIME
+        if work.written % LOOK_EVERY == 0 and runs_away(work.cells[len(work.tokens) :]):
+            return Ending.REPETITION
+        return None
 
     def _finish(self, work: Work, ending: Ending) -> None:
-        text = work.decoder.decode(b"", final=True)
-        if text:
-            self._send({"kind": "piece", "id": work.call, "text": text})
+        for kind, text in work.writing.finish():
+            self._send({"kind": kind, "id": work.call, "text": text})
         # The first token comes out of the prompt's own batch, so n tokens took n - 1 steps of decoding.
         seconds = self._clock() - work.started_writing
         rate = (work.written - 1) / seconds if work.written > 1 and seconds > 0 else None
-        frame = {"ending": ending, "prompt": len(work.tokens), "tokens": work.written, "rate": rate}
+        frame = {"ending": ending, "prompt": len(work.tokens), "tokens": work.written, "rate": rate, "reused": work.reused}
         self._send({"kind": "finished", "id": work.call, **frame})
-        self._sequences.keep(work.sequence, work.cells)
         self._leave(work)
 
     def _leave(self, work: Work) -> None:
+        """Ends a request. Those who wait for what it computes take what there is, and the first of them goes on for the
+        others."""
+        followers = [other for other in self._active if other.leader is work]
+        for follower in followers:
+            self._catch_up(follower)
         self._active.remove(work)
+        wanted = self._wanted_next(work)
+        if wanted >= MIN_SHARED:
+            self._sequences.hold(work.sequence, work.cells[:wanted])
+        else:
+            self._sequences.keep(work.sequence, work.cells, spare=work.sampling is None)
+        for follower in followers:
+            self._find_leader(follower)
         if work.sampler is not None:
             work.sampler.close()
+        self.counts.requests += 1
+        self.counts.prompt_tokens += len(work.tokens)
+        self.counts.reused_tokens += work.reused
+        self.counts.answer_tokens += work.written
 
-
-def works(frame: Frame, encode: Callable[[list[list[Any]]], list[int]], head: dict[str, int], limit: int) -> Iterator[Work]:
-    """The work that a frame asks for. ``limit`` is the context's size in tokens.
-
-    Raises:
-        ValueError: a prompt that leaves no room for one token of answer; the text is the sentence.
-    """
-    call = int(frame["id"])
-    if frame["op"] == "stream":
-        sampling = Sampling(**frame["sampling"])
-        tokens = _checked(encode(frame["prompt"]), limit)
-        yield Work(call, tokens, min(limit, len(tokens) + sampling.max_tokens), sampling=sampling)
-        return
-    for part, request in enumerate(frame["requests"]):
-        tokens = _checked(encode(request["prompt"]), limit)
-        yield Work(call, tokens, len(tokens), labels=[head[label] for label in request["labels"]], part=part)
-
-
-def _checked(tokens: list[int], limit: int) -> list[int]:
-    if not tokens:
-        raise ValueError("The prompt is empty; expected at least one token.")
-    if len(tokens) >= limit:
-        raise ValueError(f"The prompt has {len(tokens):,} tokens; this model reads at most {limit - 1:,} here. Shorten it.")
-    return tokens
+    def _wanted_next(self, work: Work) -> int:
+        """How much of a label request the next one of its call begins with; 0 where that cannot be used or none waits."""
+        waiting = self._waiting.get(work.call)
+        return common_prefix(waiting[0].tokens[:-1], work.cells) if waiting and self._follow else 0

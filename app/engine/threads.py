@@ -1,17 +1,31 @@
-"""How many threads compute: the cores that may be used for prompts, and for single tokens what a short measurement finds.
+"""How many threads compute: measured at start, remembered, and adapted while the model works.
 
-OpenMP's threads wait passively here (app.engine.local says why), and being woken costs a small model more than a second core
-brings: on two cores the embedded one decodes 60 tokens/s on one thread, idle or beside a busy neighbour, and on two threads
-22 idle and 40 beside one (2-core EPYC 7003, medians of three). A large model's steps are long enough to gain from every core.
+llama.cpp's threads meet at a barrier after every operation. On an idle machine they meet fastest by spinning; beside one busy
+process the spinning thread waits whole time slices for the other, and two threads on two cores do a tenth of the work of one.
+No fixed setting is right for both: passive waiting halves an idle machine's speed and does not reach a single thread's beside
+a neighbour, and ggml's own thread pool spins as OpenMP's does (tests/benchmarks/TRIED.md). So the number of threads follows
+what the batches themselves take: a ``Governor`` tries the neighbouring numbers when they become slow, and now and then.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LONG_STEP = 0.2  # seconds; a token that takes one thread so long gains from every core, and a measurement would take long
+FEW = 16  # tokens; a larger batch reads a prompt
+SLOW = 1.5  # times the usual: the machine has changed
+SLOW_BATCHES = 3  # in a row, before that is believed
+TRIED_BATCHES = 3  # with each number of threads; the first wakes them and does not count
+FIRST_PAUSE = 1.0  # seconds between two trials without an occasion; doubled while they change nothing,
+LONGEST_PAUSE = 8.0  # up to this, so that a core that became free is found,
+LONGEST_AT_MOST = 60.0  # or to this, when all cores are in use already
+SHORTEST_PAUSE = 0.3  # between any two trials
+HOPELESS = 2.5  # times the present time per token: one batch with such a number is enough
+BETTER = 0.93  # of the present time per token, before a change is worth it
 
 
 def usable_cores() -> int:
@@ -24,8 +38,13 @@ def usable_cores() -> int:
         return cores
 
 
+def candidates(cores: int) -> tuple[int, ...]:
+    """The numbers of threads that are worth trying: 1, 2, 4, ... and ``cores``."""
+    return tuple(sorted({2**power for power in range(10) if 2**power < cores} | {cores}))
+
+
 def choose_decode_threads(cores: int, step_seconds: Callable[[int], float]) -> int:
-    """The number of threads with the shortest step among 1, 2, 4, ... and ``cores``; fewer where two are equal.
+    """The candidate with the shortest step; fewer threads where two are equal.
 
     Args:
         step_seconds: threads -> the time of one single-token step, in seconds.
@@ -33,9 +52,120 @@ def choose_decode_threads(cores: int, step_seconds: Callable[[int], float]) -> i
     best, shortest = 1, step_seconds(1)
     if shortest > LONG_STEP:
         return cores
-    candidates = {2**power for power in range(1, 10) if 2**power < cores} | ({cores} - {1})
-    for threads in sorted(candidates):
+    for threads in candidates(cores)[1:]:
         seconds = step_seconds(threads)
         if seconds < shortest:
             best, shortest = threads, seconds
     return best
+
+
+def kind_of(tokens: int) -> str:
+    """Batches of one kind gain alike from threads: a single token, a few users' tokens, a prompt."""
+    return "single" if tokens == 1 else "few" if tokens <= FEW else "prompt"
+
+
+@dataclass
+class _Choice:
+    """The threads for one kind of batch. Costs are seconds per token."""
+
+    threads: int
+    usual: float | None = None
+    slow: int = 0  # slow batches in a row
+    trials: dict[int, list[float]] = field(default_factory=dict)  # threads -> costs, while something is tried
+    pause: float = FIRST_PAUSE
+    last_trial: float = 0.0
+
+    def tried(self, number: int) -> bool:
+        """Whether enough is known of a number: a few batches, or one that shows how much worse it is."""
+        costs, present = self.trials[number], self.trials[self.threads]
+        return len(costs) >= TRIED_BATCHES or (number != self.threads and min(costs, default=0.0) > HOPELESS * min(present))
+
+
+class Governor:
+    """Says with how many threads to compute each batch, and learns from how long it took."""
+
+    def __init__(self, numbers: Sequence[int], first: Mapping[str, int], clock: Callable[[], float]) -> None:
+        """
+        Args:
+            numbers: those that may be used, ascending; a single one is never changed.
+            first: kind of batch -> threads to begin with.
+        """
+        self._numbers = tuple(numbers)
+        self._clock = clock
+        self._choices = {kind: _Choice(first[kind], last_trial=clock()) for kind in ("single", "few", "prompt")}
+
+    @property
+    def chosen(self) -> dict[str, int]:
+        """Kind of batch -> the threads that are held to be best for it."""
+        return {kind: choice.threads for kind, choice in self._choices.items()}
+
+    def threads(self, tokens: int) -> int:
+        """For the next batch, of so many tokens."""
+        choice = self._choices[kind_of(tokens)]
+        return next((number for number in choice.trials if not choice.tried(number)), choice.threads)
+
+    def observe(self, tokens: int, threads: int, seconds: float) -> None:
+        """A batch of ``tokens`` took ``seconds`` with ``threads``."""
+        if len(self._numbers) == 1:
+            return
+        choice = self._choices[kind_of(tokens)]
+        cost = seconds / tokens
+        if choice.trials:
+            choice.trials[threads].append(cost)
+            if all(map(choice.tried, choice.trials)):
+                self._conclude(choice)
+            return
+        if choice.usual is None:
+            choice.usual = cost
+        choice.slow = choice.slow + 1 if cost > SLOW * choice.usual else 0
+        if not choice.slow:
+            choice.usual += 0.1 * (cost - choice.usual)
+        waited = self._clock() - choice.last_trial
+        if (choice.slow >= SLOW_BATCHES and waited >= SHORTEST_PAUSE) or waited >= choice.pause:
+            if choice.slow:
+                choice.pause = FIRST_PAUSE
+            self._begin(choice)
+
+    def _begin(self, choice: _Choice) -> None:
+        """The present number first, then its neighbours; all others where the machine has become slow."""
+        at = self._numbers.index(choice.threads)
+        around = self._numbers if choice.slow else self._numbers[max(0, at - 1) : at + 2]
+        choice.trials = {number: [] for number in (choice.threads, *(n for n in reversed(around) if n != choice.threads))}
+
+    def _conclude(self, choice: _Choice) -> None:
+        costs = {number: min(measured[1:] or measured) for number, measured in choice.trials.items()}
+        best = min(costs, key=lambda number: costs[number])
+        if costs[best] < BETTER * costs[choice.threads]:
+            choice.threads, choice.pause = best, FIRST_PAUSE
+        else:
+            longest = LONGEST_AT_MOST if choice.threads == self._numbers[-1] else LONGEST_PAUSE
+            choice.pause = min(longest, 2 * choice.pause)
+        choice.usual, choice.slow, choice.trials, choice.last_trial = costs[choice.threads], 0, {}, self._clock()
+
+
+def remembered(cache: Path | None, key: str, numbers: Sequence[int]) -> dict[str, int] | None:
+    """What an earlier start measured for this machine, model and build; None where there is nothing that can be used."""
+    if cache is None:
+        return None
+    try:
+        found = json.loads(cache.read_text())[key]
+        return {kind: found[kind] for kind in ("single", "few", "prompt")} if set(found.values()) <= set(numbers) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def remember(cache: Path | None, key: str, threads: Mapping[str, int]) -> None:
+    """Adds a measurement. A disk that takes none costs the next start a second, so it is no error."""
+    if cache is None:
+        return
+    try:
+        known = json.loads(cache.read_text())
+    except (OSError, ValueError):
+        known = {}
+    entries = {**(known if isinstance(known, dict) else {}), key: dict(threads)}
+    aside = cache.with_suffix(f".{os.getpid()}")
+    try:
+        aside.write_text(json.dumps(entries, indent=1))
+        aside.replace(cache)
+    except OSError:
+        aside.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the Ask page's scripts call: conversations, turns, exports, the model's state. Every rule lives in chat and store."""
+"""What the Ask page's scripts call: conversations, turns, exports. Every rule lives in chat and store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from app.chat import MAX_CHARACTERS, Begun, Chat, ChatEvent, Ended, Fitted, Grown, Turn
-from app.engine.base import Engine, EngineStatus, ModelInfo, Prefilling, Queued
+from app.engine.base import Engine, Prefilling, Queued
 from app.errors import EngineError
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
 from app.store import Store
@@ -45,6 +45,7 @@ class Title(BaseModel):
 
 class ExportMessage(PastMessage):
     id: str = ""
+    reasoning: str = Field(default="", max_length=4 * MAX_CHARACTERS)
     status: Status = Status.COMPLETE
     note: str = ""
     model: str = ""
@@ -62,14 +63,6 @@ def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.Capacity
     """Routes over these parts. ``streams`` bounds the threads that answers may hold, so that other calls never wait for them."""
     router = APIRouter(prefix="/api")
     drawer = Drawer(AnswerMarkdown(), engine)
-
-    @router.get("/engine")
-    def status(visitor: Visitor) -> dict[str, Any]:
-        return status_json(engine.status())
-
-    @router.post("/engine/retry", status_code=204)
-    def retry(visitor: Visitor) -> None:
-        engine.retry()
 
     @router.get("/conversations")
     def conversations(visitor: Visitor, search: Annotated[str, Query(max_length=200)] = "") -> dict[str, Any]:
@@ -106,6 +99,7 @@ def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.Capacity
                 id=m.id,
                 role=Role(m.role),
                 text=m.text,
+                reasoning=m.reasoning,
                 status=m.status,
                 note=m.note,
                 model=m.model,
@@ -139,16 +133,20 @@ class Drawer:
         self._engine = engine
 
     def draw(self, turn: Turn) -> EventSource:
-        """The turn's events as JSON; of a growing answer, a picture eleven times a second."""
+        """The turn's events as JSON; of a growing answer, a picture eleven times a second. Its reasoning is "" where it has
+        not grown since the last one: it may be longer than the answer.
+        """
         drawn_at = 0.0
+        sent = ""
         events = turn.events()
         try:
             for event in events:
-                if isinstance(event, Grown):
-                    if time.monotonic() - drawn_at < REDRAW_SECONDS:
-                        continue
+                if not isinstance(event, Grown):
+                    yield self.event_json(event)
+                elif time.monotonic() - drawn_at >= REDRAW_SECONDS:
                     drawn_at = time.monotonic()
-                yield self.event_json(event)
+                    yield self.event_json(Grown(event.text, event.reasoning if event.reasoning != sent else ""))
+                    sent = event.reasoning
         finally:
             events.close()
 
@@ -163,8 +161,8 @@ class Drawer:
                 return {"type": "queue", "place": place_in_queue}
             case Prefilling(done, total):
                 return {"type": "prefill", "done": done, "total": total}
-            case Grown(text):
-                return {"type": "text", "html": self._markdown.html(text)}
+            case Grown(text, reasoning):
+                return {"type": "text", "html": self._markdown.html(text), "reasoning": reasoning}
             case Ended(answer, used, size, dropped):
                 context = None if used is None or size is None else {"used": used, "size": size}
                 return {
@@ -179,6 +177,7 @@ class Drawer:
             "id": message.id,
             "role": message.role,
             "text": message.text,
+            "reasoning": message.reasoning,
             "html": self._markdown.html(message.text) if message.role is Role.ASSISTANT else "",
             "status": message.status,
             "note": message.note,
@@ -203,38 +202,6 @@ def speed_json(speed: Speed) -> dict[str, Any]:
 
 def conversation_json(conversation: Conversation) -> dict[str, Any]:
     return {"id": conversation.id, "title": conversation.title, "updated": conversation.updated.isoformat()}
-
-
-def status_json(status: EngineStatus) -> dict[str, Any]:
-    return {
-        "state": status.phase,
-        "sentence": status.sentence,
-        "retry_in_s": status.retry_in,
-        "waiting": status.waiting,
-        "model": None if status.model is None else model_json(status.model),
-    }
-
-
-def model_json(model: ModelInfo) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "file": model.file,
-        "size": _short(model.size, ("B", "kB", "MB", "GB", "TB")),
-        "parameters": _short(model.parameters, ("", "k", "M", "B", "T")),
-        "quantisation": model.quantisation,
-        "device": model.device,
-        "context": model.context,
-        "licence": model.licence,
-        "demo": model.demo,
-    }
-
-
-def _short(number: float, units: tuple[str, ...]) -> str:
-    for unit in units[:-1]:
-        if number < 1000:
-            return f"{number:.3g} {unit}".strip()
-        number /= 1000
-    return f"{number:.3g} {units[-1]}"
 
 
 def _source(role: str) -> str:

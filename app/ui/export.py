@@ -20,7 +20,10 @@ def as_markdown(title: str, messages: Sequence[Message]) -> str:
         if message.role is Role.USER:
             parts += ["## Question", message.text]
         else:
-            parts += ["## Answer", message.text or "(no text)"]
+            parts.append("## Answer")
+            if message.reasoning:
+                parts.append(_quoted(f"**The model's reasoning, no part of its answer**\n\n{message.reasoning}"))
+            parts.append(message.text or "(no text)")
             parts.append(f"*{' · '.join(filter(None, (message.model, message.source)))}*")
             if message.note:
                 parts.append(f"*{message.note}*")
@@ -33,6 +36,7 @@ def as_json(title: str, messages: Sequence[Message], updated: datetime | None) -
         {
             "role": message.role,
             "text": message.text,
+            "reasoning": message.reasoning,
             "status": message.status,
             "note": message.note,
             "model": message.model,
@@ -41,6 +45,11 @@ def as_json(title: str, messages: Sequence[Message], updated: datetime | None) -
         for message in messages
     ]
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A block quotation: whatever is in it, a heading or half of a code block, ends with it."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
 def file_name(title: str, form: Form) -> str:

@@ -40,7 +40,8 @@ class GradioApi:
             with closing(turn.events()) as events:  # a cancelled call stops the work at once
                 for event in events:
                     if isinstance(event, Grown):
-                        yield event.text
+                        if event.text:  # else the model is still thinking
+                            yield event.text
                     elif isinstance(event, Ended):
                         if event.answer.status is Status.FAILED:
                             raise gr.Error(event.answer.note, print_exception=False)
@@ -48,16 +49,19 @@ class GradioApi:
         except LlamaCareError as error:
             raise gr.Error(error.sentence, print_exception=False) from error
 
-    def score_options(self, request: gr.Request, stem: str, options: list[str]) -> dict[str, float]:
+    def score_options(self, request: gr.Request, stem: str, options: list[str], careful: bool = False) -> dict[str, float]:
         """The model's probability for each option of a question, uncalibrated: {"A": 0.2, ...}. No text is generated.
 
         Args:
             stem: the question.
             options: two to ten texts; the first is A.
+            careful: the mean over all cyclic orders of the options, slower and without favour for a letter.
         """
         try:
             _visitor(request)
-            return read_options(self._engine, _question(stem, options)).probabilities
+            if not isinstance(careful, bool):
+                raise BadInput(f"careful is {careful!r:.60}; expected true or false.")
+            return read_options(self._engine, _question(stem, options), careful=careful).probabilities
         except LlamaCareError as error:
             raise gr.Error(error.sentence, print_exception=False) from error
 

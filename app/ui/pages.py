@@ -16,7 +16,7 @@ from gradio.components.navbar import Navbar
 
 from app.ui.gradio_api import GradioApi
 
-STYLES = ("tokens.css", "base.css", "ask.css", "practise.css")
+STYLES = ("tokens.css", "base.css", "engine.css", "ask.css", "practise.css")
 PAPER, PAPER_DARK = "#faf8f4", "#131716"
 """Gradio's first paint, before our style sheets are there. The same as --paper in tokens.css."""
 

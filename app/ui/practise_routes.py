@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,7 +14,7 @@ from app.quiz import Progress, Quiz, Readout, Tally, tally_by_confidence, tally_
 from app.records import Attempt, Question
 from app.ui.visitors import Visitor
 
-UNCALIBRATED_NOTE = "Read off in one pass, not calibrated: nobody has measured how often this model is right. No second opinion."
+UNCALIBRATED_NOTE = "{}, not calibrated: nobody has measured how often this model is right. No second opinion."
 
 
 class Commitment(BaseModel):
@@ -66,9 +67,9 @@ def practise_router(quiz: Quiz, waiting: anyio.CapacityLimiter) -> APIRouter:
         return graded_json(quiz.question(identity), attempt)
 
     @router.get("/items/{identity}/probabilities")
-    async def readout(identity: str, visitor: Visitor) -> dict[str, Any]:
-        read = await anyio.to_thread.run_sync(quiz.readout_after_commit, visitor, identity, limiter=waiting)
-        return readout_json(read)
+    async def readout(identity: str, visitor: Visitor, careful: bool = False) -> dict[str, Any]:
+        reading = partial(quiz.readout_after_commit, visitor, identity, careful=careful)
+        return readout_json(await anyio.to_thread.run_sync(reading, limiter=waiting))
 
     @router.put("/items/{identity}/flag", status_code=204)
     def flag(identity: str, body: Flagged, visitor: Visitor) -> None:
@@ -151,7 +152,10 @@ def readout_json(readout: Readout) -> dict[str, Any]:
         "sure": readout.sure,
         "calibration": readout.calibration,
         "model": readout.model,
-        "note": UNCALIBRATED_NOTE,
+        "orders": readout.orders,
+        "note": UNCALIBRATED_NOTE.format(
+            "Read off in one pass" if readout.orders == 1 else f"The mean of {readout.orders} orders of the options"
+        ),
     }
 
 

@@ -46,6 +46,10 @@ def test_a_phone_needs_no_sideways_scrolling(new_visitor: NewVisitor, keep: Keep
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(250, 248, 244)", "dark": "rgb(19, 23, 22)"}[theme]
     fits(page)
+    the(page, "engine-open").tap()
+    expect(the(page, "engine-panel")).to_be_visible()
+    fits(page)
+    the(page, "engine-close").tap()
     page.goto(f"{application.address}/?c={keep(page, 'A very long question: ' + 'x' * 300, ANSWER)}")
     expect(the(page, "answer-body").locator("table")).to_be_attached()
     fits(page)

@@ -47,6 +47,31 @@ def test_a_question_is_practised_in_three_keys_and_enter_leads_to_the_next(page:
     expect(the(page, "round-progress")).to_contain_text("1 of")
 
 
+def test_the_model_reads_a_question_again_in_every_order(page: Page, allowed: list[str]) -> None:
+    commit(page)
+    fast = await_reading(page)
+    options = the(page, "option").count()
+    before = [bar.get_attribute("data-value") for bar in the(page, "probability").all()]
+
+    allowed.append("503")
+    page.route("**/probabilities?careful=true", lambda route: route.fulfill(status=503, json={"error": "32 requests wait."}))
+    the(page, "reread").click()
+    expect(fast).to_contain_text("32 requests wait.")
+    assert [bar.get_attribute("data-value") for bar in the(page, "probability").all()] == before
+
+    page.unroute("**/probabilities?careful=true")
+    the(page, "reread").click()
+    careful = the(page, "readout", orders=str(options))
+    expect(careful).to_contain_text(f"mean of {options} orders")
+    expect(careful).not_to_contain_text("32 requests wait.")
+    expect(careful).to_be_focused()
+    expect(the(page, "reread")).to_have_count(0)
+    shares = [float(bar.get_attribute("data-value") or "nan") for bar in the(page, "probability").all()]
+    assert sum(shares) == pytest.approx(1, abs=0.02)
+    press(page, "Enter")
+    expect(page.locator("#question-heading")).to_contain_text("Question 2 ")
+
+
 def test_strike_hint_flag_arrows_and_moves_by_key(page: Page) -> None:
     first = await_question(page)
     chosen = page.locator('[data-testid="option-choose"][aria-checked="true"]')

@@ -19,6 +19,7 @@ ENTRY = "app.py"
 LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"records"}),
+    frozenset({"thinking"}),  # where blocks of reasoning begin and end, for prompts and for what the engine writes
     frozenset({"eci", "questions", "prompts", "settings"}),
     frozenset({"migrations"}),  # beside the store, which alone runs them
     frozenset({"engine", "store"}),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from app.chat import Begun, Chat, Ended, Fitted, Grown
-from app.engine.base import EngineStatus, Phase, Queued
-from app.engine.fake import FakeEngine
+from app.engine.base import Ending, EngineStatus, Phase, Queued, Sampling
+from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Busy, Conflict, TooLarge
 from app.prompts import CHAT_SYSTEM
 from app.records import NO_SOURCE, Message, Prompt, Role, Status
@@ -88,6 +89,105 @@ def test_an_engine_that_dies_in_mid_answer_leaves_the_text_marked_with_the_reaso
 def test_an_answer_at_its_length_limit_is_marked_as_cut(store: Store, visitor: int) -> None:
     chat = chat_on(FakeEngine(" ".join(["word"] * 2000)), store)
     assert answer(chat, visitor, "Go on.").answer.status is Status.CUT
+
+
+def test_a_text_that_stops_it_ends_an_answer_as_if_by_itself(store: Store, visitor: int) -> None:
+    class Stopping(Chat):
+        def sampling(self) -> Sampling:
+            return Sampling(stop=(" three",))
+
+    ended = answer(Stopping(FakeEngine("one two three four"), store, max_turns=4), visitor, "Count.").answer
+    assert (ended.text, ended.status, ended.note) == ("one two", Status.COMPLETE, "")
+
+
+# Thinking
+
+THOUGHT = "The lungs? No, the airways."
+
+
+def test_reasoning_comes_apart_from_the_answer_and_is_kept_apart(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine("An airway disease.", reasoning=THOUGHT), store)
+    grown = [event for event in chat.begin(visitor, "What is asthma?").events() if isinstance(event, Grown)]
+    assert [event.text for event in grown if event.reasoning != THOUGHT] == [""] * 4
+    assert grown[-1] == Grown("An airway disease.", THOUGHT)
+    kept = store.messages(visitor, place_of(chat, visitor))[-1]
+    assert (kept.text, kept.reasoning, kept.status) == ("An airway disease.", THOUGHT, Status.COMPLETE)
+    assert kept.speed.first_token is not None
+
+
+@pytest.mark.parametrize("thinking", [False, True])
+def test_what_the_model_thought_never_goes_back_to_it(store: Store, visitor: int, thinking: bool) -> None:
+    engine = FakeEngine("An airway disease.", reasoning=THOUGHT)
+    chat = Chat(engine, store, max_turns=4, thinking=thinking)
+    answer(chat, visitor, "What is asthma?")
+    answer(chat, visitor, "And then?", conversation=place_of(chat, visitor))
+    private = [Message(id="", role=Role.ASSISTANT, text="Noted.", reasoning=THOUGHT)]
+    list(chat.begin_private(visitor, "And now?", private).events())
+    asked = ["".join(segment.text for segment in prompt) for prompt in engine.prompts]
+    assert len(asked) == 3
+    assert "An airway disease." in asked[1]
+    assert "Noted." in asked[2]
+    assert not any("lungs" in prompt for prompt in asked)
+
+
+def test_a_private_answer_has_its_reasoning_and_the_store_nothing(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine(reasoning=THOUGHT), store)
+    ended = list(chat.begin_private(visitor, "What is asthma?", []).events())[-1]
+    assert isinstance(ended, Ended)
+    assert ended.answer.reasoning == THOUGHT
+    assert store.conversations(visitor) == []
+
+
+def test_with_thinking_on_the_template_is_told_so_where_tokens_are_counted_too(store: Store, visitor: int) -> None:
+    template = "{% for m in messages %}{{ m.content }} {% endfor %}{% if enable_thinking %}<think> and then some{% endif %}"
+    counted: list[Prompt] = []
+
+    class Counting(FakeEngine):
+        def count(self, prompts: Sequence[Prompt]) -> list[int]:
+            counted.extend(prompts)
+            return super().count(prompts)
+
+    engine = Counting("Yes.", reasoning=THOUGHT, info=replace(FAKE_INFO, chat_template=template))
+    ended = answer(Chat(engine, store, max_turns=4, thinking=True), visitor, "Is it?").answer
+    assert (ended.text, ended.reasoning) == ("Yes.", f"{THOUGHT}")
+    assert set(counted) == set(engine.prompts)
+    assert engine.prompts[0][-1].text.endswith("<think> and then some")
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (Ending.STOP, "ended without an answer"),
+        (Ending.LENGTH, "still reasoning at its length limit"),
+        (Ending.TIME, "still reasoning when its time was up"),
+        (Ending.REPETITION, "reasoning only repeated itself"),
+    ],
+)
+def test_a_model_that_only_reasoned_is_marked_as_cut_and_says_why(store: Store, visitor: int, ending: Ending, words: str) -> None:
+    ended = answer(chat_on(FakeEngine("", reasoning=THOUGHT, ending=ending), store), visitor, "What is asthma?").answer
+    assert (ended.text, ended.reasoning, ended.status) == ("", THOUGHT, Status.CUT)
+    assert words in ended.note
+    assert "Ask" in ended.note
+
+
+def test_an_answer_whose_time_was_up_is_marked_as_cut_and_says_what_to_do(store: Store, visitor: int) -> None:
+    ended = answer(chat_on(FakeEngine("one two", ending=Ending.TIME), store), visitor, "Count.").answer
+    assert (ended.text, ended.status) == ("one two", Status.CUT)
+    assert "longer than one answer may" in ended.note
+    assert "Ask it to go on" in ended.note
+
+
+def test_an_answer_stopped_while_the_model_thinks_keeps_what_it_thought(store: Store, visitor: int) -> None:
+    chat = chat_on(FakeEngine(reasoning=THOUGHT), store)
+    turn = chat.begin(visitor, "What is asthma?")
+    for event in turn.events():
+        if isinstance(event, Grown) and event.reasoning == "The lungs?":
+            turn.stop()
+    kept = store.messages(visitor, place_of(chat, visitor))[-1]
+    assert (kept.text, kept.reasoning, kept.status) == ("", "The lungs?", Status.STOPPED)
+
+
+# Turns
 
 
 def test_editing_a_question_replaces_it_and_all_after_it(engine: FakeEngine, store: Store, visitor: int) -> None:

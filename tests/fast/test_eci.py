@@ -7,8 +7,10 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.eci import ANSWER_SET_MASS, answer_set, probabilities
+from app.eci import ANSWER_SET_MASS, answer_set, cyclic_orders, mean_over_orders, probabilities
 
 
 def test_probabilities_are_shares_of_one_in_the_order_of_the_scores() -> None:
@@ -82,3 +84,49 @@ def test_no_smaller_set_of_labels_holds_the_mass() -> None:
         assert shares[list(chosen)].sum() >= ANSWER_SET_MASS - 1e-9
         rivals = itertools.combinations(range(len(shares)), len(chosen) - 1)
         assert all(shares[list(rival)].sum() < ANSWER_SET_MASS for rival in rivals)
+
+
+# The mean over the cyclic orders
+
+OPTIONS = st.integers(2, 10)
+LOGITS = st.floats(-30, 30)
+
+
+def in_every_order(scores: np.ndarray, favour: np.ndarray) -> np.ndarray:
+    """What a model says that gives each text its score and each letter its favour."""
+    return np.array([scores[order] + favour for order in cyclic_orders(len(scores))])
+
+
+@pytest.mark.parametrize("count", range(1, 11))
+def test_in_the_cyclic_orders_every_option_stands_once_at_every_letter(count: int) -> None:
+    orders = cyclic_orders(count)
+    assert orders[0].tolist() == list(range(count))
+    for line in (*orders, *orders.T):
+        assert sorted(line.tolist()) == list(range(count))
+
+
+@given(OPTIONS.flatmap(lambda count: st.lists(LOGITS, min_size=count, max_size=count)))
+def test_a_favour_for_letters_alone_leaves_every_option_as_probable(favour: list[float]) -> None:
+    count = len(favour)
+    assert mean_over_orders(in_every_order(np.zeros(count), np.array(favour))) == pytest.approx(np.full(count, 1 / count))
+
+
+@given(OPTIONS.flatmap(lambda count: st.lists(LOGITS, min_size=count, max_size=count)))
+def test_a_model_that_reads_the_texts_alone_says_the_same_in_all_orders_as_in_one(scores: list[float]) -> None:
+    texts = np.array(scores)
+    assert mean_over_orders(in_every_order(texts, np.zeros(len(texts)))) == pytest.approx(probabilities(texts))
+
+
+@given(OPTIONS.flatmap(lambda n: st.lists(st.tuples(LOGITS, LOGITS), min_size=n, max_size=n)), st.integers(0, 9))
+def test_turning_the_options_turns_the_mean_and_changes_nothing_else(values: list[tuple[float, float]], turn: int) -> None:
+    texts, favour = np.array(values).T
+    first = mean_over_orders(in_every_order(texts, favour))
+    turned = mean_over_orders(in_every_order(np.roll(texts, turn), favour))
+    assert turned == pytest.approx(np.roll(first, turn))
+    assert first.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scores", [[], [1.0, 2.0], [[1.0, 2.0]], [[1.0], [2.0]]], ids=["none", "a row", "flat", "tall"])
+def test_the_mean_wants_a_row_for_every_order(scores: list[float]) -> None:
+    with pytest.raises(ValueError, match="one row for each cyclic order"):
+        mean_over_orders(np.array(scores))

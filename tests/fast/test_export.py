@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -25,6 +26,24 @@ def test_markdown_holds_every_word_in_order_with_model_and_source() -> None:
         "## Answer\n\nA disease of the airways 🫁\n\n"
         f"*Fake · {NO_SOURCE}*\n"
     )
+
+
+THOUGHTFUL = replace(ANSWER, reasoning="The lungs?\n\n# No: the airways.")
+
+
+def test_markdown_quotes_the_reasoning_and_says_that_it_is_no_part_of_the_answer() -> None:
+    assert as_markdown("Asthma", [THOUGHTFUL]) == (
+        "# Asthma\n\n"
+        "## Answer\n\n"
+        "> **The model's reasoning, no part of its answer**\n>\n> The lungs?\n>\n> # No: the airways.\n\n"
+        "A disease of the airways 🫁\n\n"
+        f"*Fake · {NO_SOURCE}*\n"
+    )
+
+
+def test_json_holds_the_reasoning_in_a_field_of_its_own() -> None:
+    messages = json.loads(as_json("Asthma", [ANSWER, THOUGHTFUL], None))["messages"]
+    assert [(m["text"], m["reasoning"]) for m in messages] == [(ANSWER.text, ""), (ANSWER.text, THOUGHTFUL.reasoning)]
 
 
 def test_markdown_says_of_an_answer_without_words_that_it_has_none_and_why() -> None:

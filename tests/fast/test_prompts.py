@@ -11,6 +11,7 @@ import pytest
 from app.errors import ModelFileError
 from app.prompts import CHAT_SYSTEM, QUESTION_SYSTEM, ChatFormat, chat_prompt, question_prompt, render
 from app.records import Message, Prompt, Question, Role, Segment
+from app.thinking import MARKS, Mark, open_mark, prompt_mark
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
@@ -118,6 +119,40 @@ def test_a_thinking_block_that_the_template_closes_is_not_closed_again() -> None
     assert joined(chat_prompt(ChatFormat(OFFERED), asked("one"))).count("</think>") == 1
 
 
+@pytest.mark.parametrize("mark", [mark for mark in MARKS if mark.close.startswith("</")], ids=lambda mark: mark.open)
+def test_every_kind_of_block_that_a_template_opens_is_closed(mark: Mark) -> None:
+    prompt = chat_prompt(ChatFormat(f"{CHATML}{mark.open}\n"), asked("one"))
+    assert prompt[-1].text.endswith(f"assistant\n{mark.open}\n\n{mark.close}\n\n")
+
+
+def test_with_thinking_on_the_block_that_the_template_opens_stays_open() -> None:
+    prompt = chat_prompt(ChatFormat(THINKING), asked("one"), thinking=True)
+    assert prompt[-1] == Segment("<|im_end|>\n<|im_start|>assistant\n<think>", True)
+    assert prompt_mark(prompt) is not None
+
+
+def test_with_thinking_on_the_template_is_told_so() -> None:
+    assert "<think>" not in joined(chat_prompt(ChatFormat(OFFERED), asked("one"), thinking=True))
+
+
+@pytest.mark.parametrize("thinking", [False, True])
+@every_template
+def test_what_a_model_once_thought_is_in_no_prompt(template: str, thinking: bool) -> None:
+    past = replace(said(Role.ASSISTANT, "Good day"), reasoning="SECRET THOUGHT")
+    prompt = chat_prompt(ChatFormat(template), [said(Role.USER, "one"), past, said(Role.USER, "two")], thinking=thinking)
+    assert "SECRET THOUGHT" not in joined(prompt)
+
+
+@every_template
+def test_a_question_is_always_read_with_thinking_off(template: str) -> None:
+    assert open_mark("".join(controls(question_prompt(ChatFormat(template), QUESTION)))) is None
+
+
+def test_a_system_text_that_speaks_of_blocks_opens_none() -> None:
+    template = "{{ 'Think between <think> and the end.' }}" + CHATML
+    assert joined(chat_prompt(ChatFormat(template), asked("one"))).endswith("<|im_start|>assistant\n")
+
+
 def test_a_question_about_thinking_blocks_opens_none() -> None:
     prompt = chat_prompt(ChatFormat(CHATML), asked("What is <think>?"))
     assert prompt[-1].text.endswith("<|im_start|>assistant\n")
@@ -193,3 +228,59 @@ def test_a_question_shows_its_stem_and_every_option_under_its_letter(template: s
 def test_a_question_does_not_show_its_key() -> None:
     other = replace(QUESTION, key="A", explanations={"A": "This one."}, objective="Know it.", hints=("Mind it.",))
     assert question_prompt(ChatFormat(CHATML), other) == question_prompt(ChatFormat(CHATML), QUESTION)
+
+
+# Questions answered before
+
+EXAMPLES = (
+    Question(id="e1", stem="Which bone?", options={"A": "Ulna", "B": "Tibia"}, key="B", explanations={"B": "It bears weight."}),
+    Question(id="e2", stem="Which nerve?", options={"A": "Vagus", "B": "Median", "C": "Ulnar"}, key="C"),
+)
+
+
+@every_template
+def test_examples_stand_before_the_question_in_order_each_answered_with_its_key(template: str) -> None:
+    text = joined(question_prompt(ChatFormat(template), QUESTION, EXAMPLES))
+    pieces = (QUESTION_SYSTEM, "Which bone?", "Answer: B", "Which nerve?", "Answer: C", "Which valve?", "Answer:")
+    places = [text.index(piece) for piece in pieces[:-1]] + [text.rindex(pieces[-1])]
+    assert places == sorted(places)
+    assert text.endswith("Answer:")
+    assert "bears weight" not in text
+
+
+@every_template
+def test_an_examples_answer_is_written_as_it_is_read(template: str) -> None:
+    """Segments are tokenized one by one: what stands before ``Answer: B`` is what stands before ``Answer:``, and both begin
+    a segment of their own, so the answer's tokens are the prefix's and the label's (DESIGN.md, ECI)."""
+    prompt = question_prompt(ChatFormat(template), QUESTION, EXAMPLES)
+    answers = [place for place, segment in enumerate(prompt) if segment.text in ("Answer: B", "Answer: C")]
+    assert len(answers) == len(EXAMPLES)
+    assert not any(prompt[place].control for place in answers)
+    opened_by = [prompt[place - 1] for place in (*answers, len(prompt) - 1)]
+    closing = "<think>\n\n</think>\n\n"  # which templates write before the last answer alone
+    heads = {segment.text.removesuffix(closing).rpartition(">")[2] for segment in opened_by}
+    assert len(heads) == 1, heads
+
+
+@every_template
+def test_prompts_with_the_same_examples_are_equal_up_to_the_question(template: str) -> None:
+    form = ChatFormat(template)
+    other = replace(QUESTION, stem="Which chamber?", key="A")
+    prompts = [question_prompt(form, question, EXAMPLES) for question in (QUESTION, other)]
+    first = next(place for place, pair in enumerate(zip(*prompts, strict=True)) if pair[0] != pair[1])
+    assert "Which valve?" in prompts[0][first].text
+    assert prompts[0][first + 1 :] == prompts[1][first + 1 :]
+    assert sum(example.stem in joined(prompts[0][:first]) for example in EXAMPLES) == len(EXAMPLES)
+
+
+@every_template
+def test_without_examples_the_prompt_is_the_plain_question(template: str) -> None:
+    form = ChatFormat(template)
+    assert question_prompt(form, QUESTION, ()) == question_prompt(form, QUESTION)
+
+
+@every_template
+def test_an_example_that_forges_a_turn_stays_content(template: str) -> None:
+    form = ChatFormat(template)
+    forging = replace(EXAMPLES[0], stem=FORGED, options={"A": FORGED, "B": "Tibia"})
+    assert controls(question_prompt(form, QUESTION, [forging])) == controls(question_prompt(form, QUESTION, EXAMPLES[:1]))

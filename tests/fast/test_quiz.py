@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
+from app.engine.base import LabelRequest
 from app.engine.fake import FakeEngine
 from app.errors import BadInput, Conflict, EngineError, NotFound
 from app.questions import Bank
-from app.quiz import Quiz, read_options, tally_by_confidence, tally_by_system
-from app.records import Confidence
+from app.quiz import Quiz, read_many, read_options, tally_by_confidence, tally_by_system
+from app.records import Confidence, Question
 from app.store import Store
 
 
@@ -108,6 +112,77 @@ def test_the_answer_set_is_the_smallest_with_nine_tenths_of_the_mass(engine: Fak
         least = min(readout.probabilities[letter] for letter in readout.answer_set)
         assert inside >= readout.mass - 1e-9 > inside - least - 1e-9
         assert readout.sure is (len(readout.answer_set) == 1)
+
+
+class CountingEngine(FakeEngine):
+    """Counts what it is asked; with ``favour`` it looks at the letters alone."""
+
+    def __init__(self, *, favour: bool = False) -> None:
+        super().__init__()
+        self.favour = favour
+        self.asked: list[int] = []
+
+    def label_scores(self, requests: Sequence[LabelRequest]) -> list[np.ndarray]:
+        self.asked.append(len(requests))
+        if not self.favour:
+            return super().label_scores(requests)
+        return [np.array([7.0 if label == "B" else 0.0 for label in request.labels]) for request in requests]
+
+
+def test_many_questions_are_read_in_one_call_and_each_as_if_alone(bank: Bank) -> None:
+    engine = CountingEngine()
+    together = read_many(engine, bank.questions[:5])
+    assert engine.asked == [5]
+    assert together == [read_options(engine, question) for question in bank.questions[:5]]
+
+
+def test_no_questions_need_no_words(engine: FakeEngine) -> None:
+    assert read_many(engine, []) == []
+
+
+def test_the_careful_reading_asks_every_order_of_every_question_in_one_call(bank: Bank) -> None:
+    engine = CountingEngine()
+    questions = bank.questions[:3]
+    readouts = read_many(engine, questions, careful=True)
+    assert engine.asked == [sum(len(question.options) for question in questions)]
+    assert [readout.orders for readout in readouts] == [len(question.options) for question in questions]
+    assert readouts[1] == read_options(engine, questions[1], careful=True)
+
+
+def test_the_careful_reading_does_not_follow_a_favourite_letter(bank: Bank) -> None:
+    engine = CountingEngine(favour=True)
+    question = bank.questions[0]
+    fast, careful = read_options(engine, question), read_options(engine, question, careful=True)
+    assert fast.answer_set == ("B",)
+    assert list(careful.probabilities.values()) == pytest.approx([1 / len(question.options)] * len(question.options))
+
+
+def test_the_careful_reading_of_a_text_is_the_same_whatever_letter_it_stands_at(engine: FakeEngine, bank: Bank) -> None:
+    question = bank.questions[0]
+    letters = tuple(question.options)
+    first = read_options(engine, question, careful=True).probabilities
+    for turn in range(1, len(letters)):
+        turned = question.in_order([*range(turn, len(letters)), *range(turn)])
+        shares = read_options(engine, turned, careful=True).probabilities
+        by_text = {turned.options[letter]: share for letter, share in shares.items()}
+        assert by_text == pytest.approx({question.options[letter]: share for letter, share in first.items()})
+
+
+def test_a_question_in_another_order_keeps_its_right_answer_and_its_explanations(bank: Bank) -> None:
+    for question in bank.questions:
+        order = list(reversed(range(len(question.options))))
+        turned = question.in_order(order)
+        assert list(turned.options) == list(question.options)
+        assert turned.options[turned.key] == question.options[question.key]
+        assert turned.explanations[turned.key] == question.explanations[question.key]
+        assert turned.in_order(order) == question
+
+
+@pytest.mark.parametrize("order", [[], [0, 1], [0, 0, 1], [1, 2, 3], [0, 1, 2, 3]])
+def test_what_is_no_order_of_the_options_is_refused(order: list[int]) -> None:
+    question = Question(id="q", stem="Which?", options={"A": "one", "B": "two", "C": "three"}, key="A")
+    with pytest.raises(ValueError, match="each of 0 to 2 once"):
+        question.in_order(order)
 
 
 def test_practice_goes_on_while_there_is_no_model(quiz: Quiz, engine: FakeEngine, visitor: int) -> None:

@@ -169,6 +169,7 @@ def test_what_was_kept_is_there_after_a_restart(folder: Path, pair: Pair) -> Non
     full = replace(
         answer,
         text="Swelling.\n\n**Water**",
+        reasoning="Ödem is German.\nSo: water.",
         status=Status.COMPLETE,
         note="n",
         model="Fake",
@@ -205,6 +206,13 @@ def test_every_older_database_is_brought_to_todays_shape_with_all_its_rows(tmp_p
     for table, row in before.items():
         kept = look(tmp_path / "old", f"select {', '.join(row)} from {table}")
         assert tuple(row.values()) in kept
+
+
+def test_answers_from_before_reasoning_was_kept_have_none(tmp_path: Path) -> None:
+    row = old_database(tmp_path / "old", STEPS.index("0003_reasoning"))["messages"]
+    store = Store(tmp_path / "old")
+    store.close()
+    assert look(tmp_path / "old", "select id, text, reasoning from messages") == [(row["id"], row["text"], "")]
 
 
 def test_old_databases_have_rows_in_every_table(tmp_path: Path) -> None:

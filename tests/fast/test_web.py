@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from app.chat import Chat
-from app.engine.fake import FakeEngine
+from app.engine.fake import FAKE_INFO, FAKE_SIGHT, FakeEngine
 from app.questions import Bank
 from app.records import Status
 from app.shell import COOKIE, MAX_BODY, TOKEN, TrustedHosts
 from app.store import Store
+from app.ui.ask_routes import REDRAW_SECONDS
+from app.ui.engine_routes import status_json
 from app.ui.event_stream import EventStream
 from app.ui.visitors import HEADER
 from app.web import build_web
@@ -86,6 +90,39 @@ def test_exports_hold_the_whole_conversation(client: TestClient) -> None:
     assert client.post("/api/export", json=private).text.startswith("# Mine")
 
 
+@pytest.fixture
+def thinking(tmp_path: Path, store: Store, bank: Bank) -> Iterator[TestClient]:
+    """A new visitor of an application whose model thinks before it answers, slowly enough for several pictures."""
+    engine = FakeEngine("An airway disease.", reasoning="Is it <b>the lungs</b>?", gate=lambda: time.sleep(REDRAW_SECONDS))
+    web = build_web(settings_for(tmp_path), parts_for(engine, store, bank))
+    with TestClient(web, headers=visitor_headers()) as client:
+        yield client
+
+
+def test_reasoning_streams_apart_from_the_answer_and_only_while_it_grows(thinking: TestClient) -> None:
+    told = events(thinking, message="What is asthma?")
+    pictures = [event for event in told if event["type"] == "text"]
+    begun = next(place for place, picture in enumerate(pictures) if picture["html"])
+    assert pictures[0]["reasoning"].startswith("Is")
+    assert all(picture["reasoning"] for picture in pictures[:begun])
+    assert not any(picture["reasoning"] for picture in pictures[begun + 1 :])
+    assert all("lungs" not in picture["html"] for picture in pictures)
+    message = told[-1]["message"]
+    assert (message["text"], message["reasoning"]) == ("An airway disease.", "Is it <b>the lungs</b>?")
+    assert thinking.get(f"/api/conversations/{only_conversation(thinking)}").json()["messages"][1] == message
+
+
+def test_exports_hold_the_reasoning_of_kept_and_of_private_conversations(thinking: TestClient) -> None:
+    ask(thinking)
+    address = f"/api/conversations/{only_conversation(thinking)}/export"
+    private = ask(thinking, private=True)["message"]
+    assert private["reasoning"] == "Is it <b>the lungs</b>?"
+    for form in ("md", "json"):
+        body = {"format": form, "title": "Mine", "messages": [private]}
+        for export in (thinking.get(address, params={"format": form}), thinking.post("/api/export", json=body)):
+            assert "Is it <b>the lungs</b>?" in export.text
+
+
 def test_the_engines_state_is_told_in_words(client: TestClient, web_engine: FakeEngine) -> None:
     engine = web_engine
     assert client.get("/api/engine").json()["model"]["demo"] is True
@@ -96,6 +133,24 @@ def test_the_engines_state_is_told_in_words(client: TestClient, web_engine: Fake
     assert (end["message"]["status"], end["message"]["note"]) == ("failed", engine.failure)
     assert client.post("/api/engine/retry").status_code == 204
     assert client.get("/api/engine").json()["state"] == "ready"
+
+
+def test_the_engine_is_in_sight_in_figures_and_short_words(client: TestClient, web_engine: FakeEngine) -> None:
+    web_engine.sight = replace(FAKE_SIGHT, active=3, queued=2, decode_rate=54.25, memory=512_300_000, kv_bytes=999_700)
+    web_engine.restarts = 1
+    state = client.get("/api/engine").json()
+    sight = state["sight"]
+    assert state["restarts"] == 1
+    assert {name: sight[name] for name in asdict(FAKE_SIGHT)} == asdict(web_engine.sight)
+    assert (sight["memory_text"], sight["kv_text"]) == ("512 MB", "1 MB")
+    web_engine.sight = None
+    assert client.get("/api/engine").json()["sight"] is None
+
+
+def test_what_is_to_be_known_of_how_the_model_was_loaded_is_told() -> None:
+    info = replace(FAKE_INFO, notice="Runs on the CPU: no layer fits into what the GPU has left.")
+    state = status_json(FakeEngine(info=info).status())
+    assert state["model"]["notice"] == info.notice
 
 
 def test_a_page_that_goes_away_before_the_first_word_leaves_nothing_behind(store: Store) -> None:
@@ -150,6 +205,20 @@ def test_the_reading_comes_after_the_commitment_and_is_marked_uncalibrated(clien
     readout = client.get(f"{address}/probabilities").json()
     assert sum(readout["probabilities"].values()) == pytest.approx(1)
     assert readout["calibration"] == "uncalibrated"
+
+
+def test_the_reading_in_every_order_is_named_as_such(client: TestClient) -> None:
+    round_ = client.get("/api/practise/round").json()
+    address = f"/api/practise/items/{round_['current']}"
+    assert client.get(f"{address}/probabilities?careful=true").status_code == 409
+    client.post(f"{address}/attempt", json={"round": round_["round"], "chosen": "A", "confidence": "guess", "seconds": 1})
+    fast, careful = (client.get(f"{address}/probabilities", params={"careful": value}).json() for value in (False, True))
+    count = len(fast["probabilities"])
+    assert (fast["orders"], careful["orders"]) == (1, count)
+    assert careful["note"].startswith(f"The mean of {count} orders of the options, not calibrated")
+    assert fast["note"].startswith("Read off in one pass, not calibrated")
+    assert careful["probabilities"] != fast["probabilities"]
+    assert client.get(f"{address}/probabilities?careful=perhaps").status_code == 400
 
 
 def test_flags_are_kept(client: TestClient) -> None:
@@ -250,7 +319,7 @@ def test_gradio_sessions_are_bound_to_the_visitor(tmp_path: Path, engine: FakeEn
     with TestClient(web, headers=visitor_headers(new_token()), raise_server_exceptions=False) as mine:
         config = mine.get("/config").json()
         index = next(d["id"] for d in config["dependencies"] if d["api_name"] == "score_options")
-        body = {"data": ["Which valve?", ["Mitral", "Aortic"]], "fn_index": index, "session_hash": "shared"}
+        body = {"data": ["Which valve?", ["Mitral", "Aortic"], False], "fn_index": index, "session_hash": "shared"}
         event = mine.post("/gradio_api/queue/join", json=body).json()["event_id"]
         stranger = visitor_headers(new_token())
         cancel = {"session_hash": "shared", "fn_index": index, "event_id": event}
@@ -258,6 +327,23 @@ def test_gradio_sessions_are_bound_to_the_visitor(tmp_path: Path, engine: FakeEn
         theirs = mine.get("/gradio_api/queue/data", params={"session_hash": "shared"}, headers=stranger)
         assert '"A"' not in theirs.text
         assert '"A"' in mine.get("/gradio_api/queue/data", params={"session_hash": "shared"}).text
+
+
+def test_options_are_scored_carefully_only_when_asked(client: TestClient) -> None:
+    (endpoint,) = [e for name, e in client.get("/gradio_api/info").json()["named_endpoints"].items() if name == "/score_options"]
+    careful = endpoint["parameters"][-1]
+    assert (careful["parameter_name"], careful["parameter_has_default"], careful["parameter_default"]) == ("careful", True, False)
+
+
+def test_the_gradio_api_streams_answers_without_reasoning(thinking: TestClient) -> None:
+    config = thinking.get("/config").json()
+    index = next(d["id"] for d in config["dependencies"] if d["api_name"] == "ask")
+    body = {"data": ["What is asthma?", None], "fn_index": index, "session_hash": "mine"}
+    assert thinking.post("/gradio_api/queue/join", json=body).status_code == 200
+    told = thinking.get("/gradio_api/queue/data", params={"session_hash": "mine"}).text
+    assert "An airway disease." in told
+    assert "lungs" not in told
+    assert '"data":[""]' not in told.replace(" ", "")
 
 
 def test_the_api_names_two_endpoints_and_no_more(client: TestClient) -> None:

@@ -200,9 +200,26 @@ def test_gradio_client_scores_options(application: Application) -> None:
     assert sum(scores.values()) == pytest.approx(1)
     other = client.predict("Which organ makes bile?", ["Heart", "Liver", "Spleen"], api_name="/score_options")
     assert other != scores
+    careful = client.predict("Which organ pumps blood?", ["Heart", "Liver", "Spleen"], careful=True, api_name="/score_options")
+    turned = client.predict("Which organ pumps blood?", ["Spleen", "Heart", "Liver"], careful=True, api_name="/score_options")
+    assert careful != scores
+    assert [turned["B"], turned["C"], turned["A"]] == pytest.approx(list(careful.values()), abs=0.02)
     with pytest.raises(AppError, match="expected 2 to 10"):
         client.predict("Which organ?", ["Heart"], api_name="/score_options")
     client.close()
+
+
+def test_the_log_is_shown_where_it_is_asked_for_and_holds_no_word_of_a_chat() -> None:
+    with running("--context", "512", "--log", "requests") as started:
+        started.await_engine(lambda engine: engine["state"] == "ready")
+        client = Client(started.address, headers={HEADER: secrets.token_urlsafe(32)}, verbose=False)
+        answer = client.predict("Count to three, Mister Fontane.", api_name="/ask")
+        client.close()
+        log = (started.data_dir.parent / "stderr").read_text()
+    assert "llamacare.engine: engine ready: SmolLM2-135M-Instruct on " in log
+    assert re.search(r"llamacare\.engine: chat ended: \w+, \d+ prompt tokens \(\d+ reused\), \d+ tokens, [\d.]+ tokens/s\n", log)
+    assert "Fontane" not in log
+    assert answer[:12] not in log
 
 
 def test_gradio_client_of_one_visitor_does_not_reach_anothers_conversation(application: Application) -> None:

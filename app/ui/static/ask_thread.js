@@ -45,6 +45,7 @@ class PendingTurn {
   #answer;
   #handlers;
   #thread;
+  #thinking = false;
 
   /** `thread`: turns (the element), grown(), titled(), speak(words). */
   constructor(text, handlers, thread) {
@@ -62,8 +63,11 @@ class PendingTurn {
     this.#thread.grown();
   }
 
-  text(html) {
-    this.#answer.text(html);
+  /** `event`: html and reasoning, as AnswerTurn takes them. */
+  text(event) {
+    if (event.reasoning && !this.#thinking) this.#thread.speak("The model is thinking.");
+    this.#thinking ||= Boolean(event.reasoning);
+    this.#answer.text(event);
     this.#thread.grown();
   }
 

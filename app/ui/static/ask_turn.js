@@ -66,7 +66,7 @@ export class Turn {
     if (event.dropped_turns > 0) this.#view.dropped(event.dropped_turns);
     if (event.type === "turn") this.#accepted(event);
     else if (event.type === "end") this.#ended(event);
-    else if (event.type === "text") this.#view.text(event.html);
+    else if (event.type === "text") this.#view.text(event);
     else if (!this.#stopAsked) this.#waiting(event);
   }
 

@@ -1,5 +1,6 @@
 // One user turn, one answer, as elements. An answer's markup is the server's safe `html`; everything else is text.
 // Knows nothing of the network or of other turns.
+import { Reasoning } from "./ask_reasoning.js";
 import { copyText } from "./dialogs.js";
 import { button, coarsePointer, fill, h } from "./dom.js";
 
@@ -114,17 +115,18 @@ function progressBar(share) {
 export class AnswerTurn {
   #handlers;
   #progress = h("p", { class: "progress", data: { testid: "progress" } });
+  #reasoning = new Reasoning();
   #body = h("div", { class: "prose", data: { testid: "answer-body" } });
   #foot = h("footer", { class: "answer-foot" });
   element = h("article", {
     class: "turn answer", "aria-label": ANSWER_NAME, "aria-busy": "true", data: { testid: "answer", status: "streaming" },
-  }, this.#progress, this.#body, this.#foot);
+  }, this.#progress, this.#reasoning.element, this.#body, this.#foot);
 
   constructor(message, handlers) {
     this.#handlers = handlers;
     if (message?.status === "streaming") {
       this.say("This answer is still being written…");
-      patch(this.#body, message.html);
+      this.#grow(message);
     } else if (message) this.end(message);
   }
 
@@ -136,10 +138,16 @@ export class AnswerTurn {
       share === undefined ? null : progressBar(share));
   }
 
-  /** The whole of the text so far. */
-  text(html) {
+  /** The whole of the text so far, and of the `reasoning` before it, which is "" where it has not grown. */
+  text({ html, reasoning }) {
     if (!this.#progress.textContent.startsWith("Stopping")) this.#progress.hidden = true;
     this.element.classList.add("writing");
+    this.#grow({ html, reasoning: reasoning || this.#reasoning.text });
+  }
+
+  #grow({ html, reasoning }) {
+    if (html) this.#reasoning.complete(reasoning, true);
+    else this.#reasoning.grow(reasoning);
     patch(this.#body, html);
   }
 
@@ -148,6 +156,7 @@ export class AnswerTurn {
     const retry = () => { if (!this.#handlers.busy()) this.#handlers.retry(message); };
     this.#settle(message.status);
     this.element.dataset.id = message.id;
+    this.#reasoning.complete(message.reasoning, message.html !== "");
     patch(this.#body, message.html);
     fill(this.#foot,
       message.note ? h("p", { class: `note ${message.status}`, text: message.note, data: { testid: "note" } }) : null,
@@ -162,6 +171,7 @@ export class AnswerTurn {
   /** The stream ended without a last word. */
   broke(sentence) {
     this.#settle("failed");
+    this.#reasoning.complete(this.#reasoning.text, this.#body.hasChildNodes());
     fill(this.#foot, h("p", { class: "note failed", text: sentence }));
   }
 

@@ -2,9 +2,11 @@
 // and never in a hidden tab. Knows nothing of conversations or questions.
 import { call } from "./api.js";
 import { button, fill, h, thousands } from "./dom.js";
+import { EnginePanel } from "./engine_panel.js";
 
 const POLL_MS = { loading: 1000, restarting: 1000, failed: 10_000, ready: 10_000, unreachable: 3000 };
 const AFTER_RETRY_MS = 500;
+const PANEL_MS = 1000; // while the panel is open
 const DEMO = "Demo model: it proves the plumbing and is no medical model.";
 const FIRST = { state: "loading", sentence: "Loading the model…", model: null };
 const SENTENCES = {
@@ -26,9 +28,17 @@ function words(engine) {
 export class EngineStatus {
   #line = h("p", { class: "engine-line", data: { testid: "status-line" } });
   #demo = h("p", { class: "engine-demo", text: DEMO, hidden: true, data: { testid: "demo-line" } });
+  #notice = h("p", { class: "engine-notice", hidden: true, data: { testid: "engine-notice" } });
   #spoken = h("p", { class: "sr-only", role: "status" });
-  element = h("div", { class: "engine" }, this.#line, this.#demo, this.#spoken);
+  #panel = new EnginePanel(() => this.#ask());
+  #opener = button("Engine", {
+    icon: "chart", kind: "quiet small engine-open", testid: "engine-open", "aria-haspopup": "dialog",
+    title: "What the engine is doing", on: () => this.#panel.open(),
+  });
+  element = h("div", { class: "engine" },
+    h("div", { class: "engine-row" }, this.#line, this.#opener), this.#demo, this.#notice, this.#spoken);
   #timer = 0;
+  #asked = 0; // counts what was asked, so that a slow answer never takes the place of a later one
 
   begin() {
     document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(this.#timer) : this.#ask()));
@@ -37,14 +47,17 @@ export class EngineStatus {
   }
 
   async #ask() {
+    clearTimeout(this.#timer);
+    const mine = ++this.#asked;
     let engine;
     try {
       engine = await call("GET", "/api/engine");
     } catch (error) {
       engine = { state: "unreachable", sentence: error.message, model: null };
     }
+    if (mine !== this.#asked) return;
     this.#show(engine);
-    this.#schedule(POLL_MS[engine.state] ?? POLL_MS.ready);
+    this.#schedule(this.#panel.isOpen ? PANEL_MS : POLL_MS[engine.state] ?? POLL_MS.ready);
   }
 
   async #retry() {
@@ -67,6 +80,9 @@ export class EngineStatus {
       engine.state === "failed" ? this.#retryButton() : null);
     this.#line.dataset.state = engine.state;
     this.#demo.hidden = !engine.model?.demo;
+    this.#notice.textContent = engine.model?.notice ?? "";
+    this.#notice.hidden = !engine.model?.notice;
+    this.#panel.show(engine, engine.state === "ready" ? "" : sentence(engine));
     const text = engine.state === "ready" ? `Model ready: ${engine.model?.name ?? ""}` : sentence(engine);
     if (text !== this.#spoken.textContent) this.#spoken.textContent = text; // A screen reader hears it once.
   }

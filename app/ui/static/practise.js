@@ -32,6 +32,7 @@ class PractisePage {
   #grid;
   #card;
   #changed = (work) => { if (work === this.#shown) this.#draw(); };
+  #redrawReadout = (work) => { if (work === this.#shown) this.#card.drawReadout(work); };
 
   constructor(root) {
     document.title = "Practise · LlamaCare";
@@ -50,6 +51,7 @@ class PractisePage {
       commit: () => this.#commit(),
       hint: () => this.#hint(),
       flag: () => this.#flag(),
+      reread: () => steps.readInEveryOrder(this.#shown, this.#redrawReadout),
       next: () => this.#forward(),
       previous: () => this.#step(-1),
     });
@@ -220,7 +222,7 @@ class PractisePage {
   }
 
   #read(work) {
-    return steps.read(work, () => { if (work === this.#shown) this.#card.drawReadout(work); });
+    return steps.read(work, this.#redrawReadout);
   }
 
   /** Its line in the round, which the grid shows. */

@@ -29,7 +29,7 @@ export class Card {
   #foot = h("div", { class: "card-foot" });
   #drawn = null;
 
-  /** `actions`: choose, strike, setConfidence, commit, hint, flag, next, previous. */
+  /** `actions`: choose, strike, setConfidence, commit, hint, flag, reread, next, previous. */
   constructor(actions) {
     this.#actions = actions;
     this.#options = new Options(actions);

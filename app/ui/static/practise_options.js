@@ -77,15 +77,35 @@ function gradedRow(work, letter) {
   h("p", { class: "explanation", text: explanations[letter] ?? "" }));
 }
 
-/** What the model made of the question, above the rows: reading, failed, or its answer set. */
-function readoutLines(work, state) {
-  const result = work.readout;
-  const name = h("p", { class: "readout-name" },
-    h("strong", { text: `Model's reading (${result?.calibration ?? "uncalibrated"})` }),
+const pulse = () => h("span", { class: "pulse", "aria-hidden": "true" });
+
+function readoutName(result) {
+  const orders = result?.orders > 1 ? `, mean of ${result.orders} orders` : "";
+  return h("p", { class: "readout-name" },
+    h("strong", { text: `Model's reading (${result?.calibration ?? "uncalibrated"}${orders})` }),
     result ? h("span", { text: result.model }) : null);
+}
+
+/** Beside a reading in one pass: the way to the steadier one, or why that failed. It keeps its place while it runs, so that
+    the focus does not fall off it. */
+function rereading(work, reread) {
+  if (work.readout.orders > 1) return null;
+  const count = lettersOf(work).length;
+  const control = button(work.rereading ? "Reading in every order…" : "Read in every order", {
+    kind: "small reread", testid: "reread", on: reread, "aria-disabled": work.rereading ? "true" : undefined,
+    title: `The mean of ${count} readings, the options in another order each time: slower and steadier`,
+  });
+  if (work.rereading) control.prepend(pulse());
+  const failure = work.readFailure ? h("p", { class: "reread-failure", role: "alert", text: work.readFailure }) : null;
+  return [failure, control];
+}
+
+/** What the model made of the question, above the rows: reading, failed, or its answer set. */
+function readoutLines(work, state, reread) {
+  const result = work.readout;
+  const name = readoutName(result);
   if (state === "reading") {
-    const pulse = h("span", { class: "pulse", "aria-hidden": "true" });
-    return [name, h("p", { class: "reading" }, pulse, h("span", { text: "reading…" }))];
+    return [name, h("p", { class: "reading" }, pulse(), h("span", { text: "reading…" }))];
   }
   if (state === "failed") {
     return [name, h("p", { class: "reading", text: work.readFailure || "The model has not read this question." })];
@@ -96,13 +116,15 @@ function readoutLines(work, state) {
       class: "answer-set", data: { testid: "answer-set", sure: String(result.sure) },
       text: `${result.sure ? "Its answer" : "Not sure"}: ${answers}`,
     }),
-    result.note ? h("p", { class: "readout-note", text: result.note }) : null];
+    h("div", { class: "readout-foot" },
+      result.note ? h("p", { class: "readout-note", text: result.note }) : null, rereading(work, reread)),
+  ];
 }
 
-/** `choose(letter)` and `strike(letter)` are called as the reader does so. */
+/** `choose(letter)`, `strike(letter)` and `reread()` are called as the reader does so. */
 export class Options {
   #actions;
-  #readout = h("div", { class: "readout", hidden: true, data: { testid: "readout" }, "aria-live": "polite" });
+  #readout = h("div", { class: "readout", hidden: true, tabindex: "-1", data: { testid: "readout" }, "aria-live": "polite" });
   #rows = h("div", { class: "options", "aria-label": "Options" });
   element = h("div", { class: "options-block" }, this.#readout, this.#rows);
 
@@ -139,7 +161,12 @@ export class Options {
     this.#readout.hidden = !work.item.attempt;
     if (this.#readout.hidden) return;
     const state = work.readout ? "read" : work.reading ? "reading" : "failed";
+    const held = this.#readout.contains(document.activeElement);
     this.#readout.dataset.state = state;
-    fill(this.#readout, readoutLines(work, state));
+    this.#readout.dataset.orders = String(work.readout?.orders ?? "");
+    this.#readout.setAttribute("aria-busy", String(work.rereading));
+    fill(this.#readout, readoutLines(work, state, this.#actions.reread));
+    // The pressed button has been drawn anew, or is gone now that there is nothing more to read.
+    if (held) (this.#readout.querySelector(".reread") ?? this.#readout).focus({ preventScroll: true });
   }
 }

@@ -1,0 +1,1 @@
+"""One module a peer, each the program of a worker process: ``python -m tests.benchmarks.peers.NAME``."""
