@@ -21,7 +21,7 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any]]] = {
     "gpu-layers": (("0", 0), ("99", 99)),
     "max-waiting": (("1", 1), ("10000", 10000)),
     "thinking": ((" Off ", "off"), ("on", "on")),
-    "kv-type": (("q8_0", "q8_0"), ("f16", "f16")),
+    "kv-type": (("q8_0", "q8_0"), (" Q4_0 ", "q4_0")),
     "allowed-hosts": (("a.example", ("a.example",)), ("A.example, b.example,", ("a.example", "b.example"))),
     "log": (("off", "off"), (" Requests ", "requests")),
 }
@@ -34,7 +34,7 @@ BAD: dict[str, tuple[str, ...]] = {
     "gpu-layers": ("-2", "10001", "some"),
     "max-waiting": ("0", "10001", "many"),
     "thinking": (" ", "true", "maybe"),
-    "kv-type": (("q8_0", "q8_0"), ("f16", "f16")),
+    "kv-type": (" ", "f32", "q8"),
     "allowed-hosts": (" ", ",", " , "),
     "log": (" ", "on", "debug"),
 }
