@@ -1,15 +1,15 @@
 """How many prompt tokens a batch may hold, so that prompts are read fast and nobody's stream stalls. Pure.
 
 Prompts are read fastest in large batches (the embedded model on two AVX2 cores: 180 tokens/s in batches of 128, 250 in 512),
-but whoever is being written to waits for the whole batch. So beside streams a batch's prompt part is held to about
-``GAP`` of their usual steps; where more requests wait for their first word than are being written to, the part grows in
-proportion, since there the waiting is theirs.
+but whoever is being written to waits for the whole batch. So beside streams a batch is held to about ``GAP`` of their usual
+steps for each request that waits for its first word: one long prompt does not stall a conversation, and when many come at once
+all of them are served soonest by large batches.
 """
 
 from __future__ import annotations
 
-GAP = 9.0  # usual steps of the streams that a batch may take
-SLOWEST = 2.0  # seconds; no batch is made to take longer, for a newcomer or a Stop waits for its end
+GAP = 6.0  # usual steps of the streams that a batch may take
+SLOWEST = 1.0  # seconds; no batch is made to take longer, for a newcomer or a Stop waits for its end
 FIRST = 64  # tokens, while nothing was measured yet
 LEAST = 16
 WEIGHT = 0.3  # of the newest measurement
@@ -33,7 +33,7 @@ class Pace:
             step = self._step(writers)
             if step is None:
                 return min(FIRST, self._most)
-            seconds = min(SLOWEST, GAP * step * max(1.0, readers / writers))
+            seconds = min(SLOWEST, GAP * step * readers)
         return max(min(LEAST, self._most), min(self._most, int(seconds / self._per_token)))
 
     def observe(self, *, prompt: int, writers: int, seconds: float) -> None:
@@ -45,10 +45,11 @@ class Pace:
             self._per_token = _mixed(self._per_token, max(own, seconds / 10) / prompt)
 
     def _step(self, writers: int) -> float | None:
-        """The usual time of a batch of so many writers, by the nearest number that was seen."""
+        """The usual time of a batch of so many writers, by the nearest number that was seen; in proportion, if that was less."""
         if not self._steps:
             return None
-        return self._steps[min(self._steps, key=lambda known: abs(known - writers))]
+        nearest = min(self._steps, key=lambda known: abs(known - writers))
+        return self._steps[nearest] * max(1.0, writers / nearest)
 
 
 def _mixed(old: float | None, new: float) -> float:

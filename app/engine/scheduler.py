@@ -18,7 +18,7 @@ from app.engine.llama import Context, Model, Sampler
 from app.engine.pace import Pace
 from app.engine.repetition import runs_away
 from app.engine.sequences import MIN_SHARED, Sequences, common_prefix
-from app.engine.threads import Governor
+from app.engine.threads import TRIAL_CHUNK, Governor
 from app.engine.wire import Frame
 from app.engine.work import Work
 
@@ -205,6 +205,8 @@ class Scheduler:
         if not readers:
             return 0
         chunk = self._pace.chunk(readers=len(readers), writers=writers)
+        if self._governor.tries_prompts:
+            chunk = min(chunk, TRIAL_CHUNK)
         left = budget = min(chunk, self._context.batch.size - writers)
         shortest_first = sorted(readers, key=lambda work: work.unread)
         if shortest_first[0] is not readers[0]:

@@ -20,7 +20,10 @@ FEW = 16  # tokens; a larger batch reads a prompt
 SLOW = 1.5  # times the usual: the machine has changed
 SLOW_BATCHES = 3  # in a row, before that is believed
 TRIED_BATCHES = 3  # with each number of threads; the first wakes them and does not count
-FIRST_PAUSE = 1.0  # seconds between two trials without an occasion; doubled while they change nothing,
+TRIED_PROMPTS = 1  # since those are long
+TRIAL_CHUNK = 64  # prompt tokens that a batch may hold while threads are tried on it
+BEFORE_FIRST = 10.0  # seconds after a start, which has just measured
+FIRST_PAUSE = 1.0  # seconds between two trials without an occasion, after one that changed something; doubled while they don't,
 LONGEST_PAUSE = 8.0  # up to this, so that a core that became free is found,
 LONGEST_AT_MOST = 60.0  # or to this, when all cores are in use already
 SHORTEST_PAUSE = 0.3  # between any two trials
@@ -69,16 +72,17 @@ class _Choice:
     """The threads for one kind of batch. Costs are seconds per token."""
 
     threads: int
+    batches: int  # with each number, in a trial
     usual: float | None = None
     slow: int = 0  # slow batches in a row
     trials: dict[int, list[float]] = field(default_factory=dict)  # threads -> costs, while something is tried
-    pause: float = FIRST_PAUSE
+    pause: float = BEFORE_FIRST
     last_trial: float = 0.0
 
     def tried(self, number: int) -> bool:
         """Whether enough is known of a number: a few batches, or one that shows how much worse it is."""
         costs, present = self.trials[number], self.trials[self.threads]
-        return len(costs) >= TRIED_BATCHES or (number != self.threads and min(costs, default=0.0) > HOPELESS * min(present))
+        return len(costs) >= self.batches or (number != self.threads and min(costs, default=0.0) > HOPELESS * min(present))
 
 
 class Governor:
@@ -92,12 +96,18 @@ class Governor:
         """
         self._numbers = tuple(numbers)
         self._clock = clock
-        self._choices = {kind: _Choice(first[kind], last_trial=clock()) for kind in ("single", "few", "prompt")}
+        batches = {"single": TRIED_BATCHES, "few": TRIED_BATCHES, "prompt": TRIED_PROMPTS}
+        self._choices = {kind: _Choice(first[kind], tried, last_trial=clock()) for kind, tried in batches.items()}
 
     @property
     def chosen(self) -> dict[str, int]:
         """Kind of batch -> the threads that are held to be best for it."""
         return {kind: choice.threads for kind, choice in self._choices.items()}
+
+    @property
+    def tries_prompts(self) -> bool:
+        """Whether numbers are being compared on prompts: their batches should then be short, and alike."""
+        return bool(self._choices["prompt"].trials)
 
     def threads(self, tokens: int) -> int:
         """For the next batch, of so many tokens."""

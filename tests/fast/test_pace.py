@@ -17,7 +17,7 @@ def learned(*, per_token: float, step: float, most: int = 512) -> Pace:
 
 
 def test_a_prompt_that_nobody_waits_beside_is_read_in_whole_batches() -> None:
-    assert learned(per_token=0.003, step=0.01).chunk(readers=1, writers=0) == 512
+    assert learned(per_token=0.001, step=0.01).chunk(readers=1, writers=0) == 512
 
 
 def test_beside_a_stream_a_batch_takes_a_few_of_its_steps() -> None:
