@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.base import Sampling
+from app.engine.sequences import State
 from app.errors import ModelFileError
 from app.records import Prompt
 
@@ -343,17 +344,16 @@ class Context:
         """Frees the cells of a sequence."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
-    def save(self, sequence: int) -> bytes:
-        """A sequence's keys and values (or recurrent state) as bytes, to be put back by ``restore``."""
+    def save(self, sequence: int) -> State:
+        """A sequence's keys and values (or recurrent state), to be put back by ``restore``."""
         size = llama_cpp.llama_state_seq_get_size(self._handle, sequence)
         state = np.empty(size, np.uint8)
         written = llama_cpp.llama_state_seq_get_data(self._handle, _pointer(state, ctypes.c_uint8), size, sequence)
-        return state[:written].tobytes()
+        return state[:written]
 
-    def restore(self, sequence: int, state: bytes) -> bool:
+    def restore(self, sequence: int, state: State) -> bool:
         """Fills an empty sequence from a saved state; False when it cannot, and the sequence is then empty."""
-        source = np.frombuffer(state, np.uint8)
-        read = llama_cpp.llama_state_seq_set_data(self._handle, _pointer(source, ctypes.c_uint8), len(state), sequence)
+        read = llama_cpp.llama_state_seq_set_data(self._handle, _pointer(state, ctypes.c_uint8), state.nbytes, sequence)
         if read == 0:
             self.forget(sequence)
         return bool(read)

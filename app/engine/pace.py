@@ -9,7 +9,7 @@ all of them are served soonest by large batches.
 from __future__ import annotations
 
 GAP = 6.0  # usual steps of the streams that a batch may take
-SLOWEST = 1.0  # seconds; no batch is made to take longer, for a newcomer or a Stop waits for its end
+SLOWEST = 1.5  # seconds; no batch is made to take longer, for a newcomer or a Stop waits for its end
 FIRST = 64  # tokens, while nothing was measured yet
 LEAST = 16
 WEIGHT = 0.3  # of the newest measurement

@@ -24,6 +24,7 @@ MIN_ASIDE = 64  # tokens; a shorter sequence is computed again as fast as it is 
 SPARE_KEPT = 2  # sequences of label requests, in cells and aside: a thousand questions drive no conversation out
 
 IntArray = npt.NDArray[np.int32]
+State = npt.NDArray[np.uint8]
 
 
 class Memory(Protocol):
@@ -38,10 +39,10 @@ class Memory(Protocol):
     def forget(self, sequence: int) -> None:
         """Frees the cells of a sequence."""
 
-    def save(self, sequence: int) -> bytes:
+    def save(self, sequence: int) -> State:
         """A sequence's state, to be put back by ``restore``."""
 
-    def restore(self, sequence: int, state: bytes) -> bool:
+    def restore(self, sequence: int, state: State) -> bool:
         """Fills an empty sequence from a saved state; False when it cannot, and the sequence is then empty."""
 
 
@@ -72,7 +73,7 @@ class Aside:
     """A finished sequence put aside."""
 
     tokens: list[int]
-    state: bytes
+    state: State
     spare: bool
 
 
@@ -243,7 +244,7 @@ class Sequences:
         self._aside.append(Aside(one.tokens, self._memory.save(one.sequence), one.spare))
         if sum(aside.spare for aside in self._aside) > SPARE_KEPT:
             self._aside.remove(next(aside for aside in self._aside if aside.spare))
-        while sum(len(aside.state) for aside in self._aside) > self._bounds.aside_bytes:
+        while sum(aside.state.nbytes for aside in self._aside) > self._bounds.aside_bytes:
             del self._aside[0]
 
 

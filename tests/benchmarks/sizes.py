@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -14,16 +15,19 @@ class Sizes:
     answer: int = 100
     turns: tuple[int, int] = (2, 20)  # the turns that are compared
     reply: int = 24
-    questions: int = 5
+    questions: int = 3
     generated: int = 64  # tokens from which a letter is parsed
     careful: int = 2  # questions
     examples: int = 5
-    shots: tuple[int, int] = (8, 2)  # questions with shared examples, and with examples computed each time
+    shots: tuple[int, int] = (6, 2)  # questions with shared examples, and with examples computed each time
     long: int = 1500
     intruded: int = 80  # tokens of the stream that is disturbed
     busy: int = 32
-    cancels: int = 3  # prompts
-    soak_chats: int = 1000  # once a model
+    cancels: int = 2  # prompts
+    seeded: int = 48
+    # Rounds of the chat in which a slow peer without a target takes part; all others in all.
+    rounds_of: Mapping[str, int] = field(default_factory=lambda: {"server": 1, "torch": 1})
+    soak_chats: int = 1000  # once a run
     soak_users: int = 16
     soak_answer: int = 16
 
@@ -43,6 +47,7 @@ SMOKE = Sizes(
     intruded=12,
     busy=6,
     cancels=1,
+    seeded=6,
     soak_chats=24,
     soak_users=4,
     soak_answer=6,

@@ -17,7 +17,7 @@ from app.engine.base import Ending
 from app.engine.llama import Context, Model
 from app.engine.pace import Pace
 from app.engine.scheduler import Scheduler
-from app.engine.sequences import MIN_ASIDE, MIN_SHARED, Bounds, Sequences, common_prefix
+from app.engine.sequences import MIN_ASIDE, MIN_SHARED, Bounds, Sequences, State, common_prefix
 from app.engine.threads import Governor
 from app.engine.wire import Frame
 from app.engine.work import works
@@ -130,16 +130,16 @@ class Store:
         self.held.pop(sequence, None)
         self.computed_up_to.pop(sequence, None)
 
-    def save(self, sequence: int) -> bytes:
+    def save(self, sequence: int) -> State:
         assert self.computed_up_to[sequence] == len(self.held[sequence])
         self.saved += 1
-        return bytes(self.tokens(sequence))
+        return np.asarray(self.tokens(sequence), np.uint8)
 
-    def restore(self, sequence: int, state: bytes) -> bool:
+    def restore(self, sequence: int, state: State) -> bool:
         assert not self.held[sequence], "a restore onto cells that are in use"
         if self.refuses_states:
             return False
-        self.held[sequence] = [Cell(token) for token in state]
+        self.held[sequence] = [Cell(int(token)) for token in state]
         assert len({id(cell) for cells in self.held.values() for cell in cells}) <= self.cells, "no cells to restore into"
         self.computed_up_to[sequence] = len(state)
         return True

@@ -6,6 +6,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Ours:
             **streaming_ops(self.write),
             "scores": self.scores,
             "cancel": self.cancel,
+            "seeded": self.seeded,
             "soak": lambda chats, users, tokens, seed: soak(
                 self._engine, chats, users=users, tokens=tokens, seed=seed, memory=self.memory
             ),
@@ -88,6 +90,25 @@ class Ours:
             steps += [later - earlier for earlier, later in itertools.pairwise(done) if later > earlier]
         return {"extra": statistics.median(extra), "batch": round(statistics.median(steps or done))}
 
+    def seeded(self, prompts: Sequence[Mapping[str, Any]], tokens: int) -> dict[str, Any]:
+        """How many sampled answers are the same when asked for again, alone and all at once, each with its seed."""
+        rendered = [Rendered.of(frame) for frame in prompts]
+
+        def sampled(place: int) -> str:
+            events = self._engine.stream(rendered[place].prompt, Sampling(max_tokens=tokens, temperature=1.0, seed=place + 1))
+            return "".join(event.text for event in events if isinstance(event, Piece))
+
+        places = range(len(rendered))
+        alone, again = ([sampled(place) for place in places] for _ in range(2))
+        with ThreadPoolExecutor(len(rendered)) as pool:
+            beside = list(pool.map(sampled, places))
+        return {
+            "again": sum(one == other for one, other in zip(alone, again, strict=True)),
+            "beside": sum(one == other for one, other in zip(alone, beside, strict=True)),
+            "again_words": statistics.median(map(_same_words, alone, again)),
+            "beside_words": statistics.median(map(_same_words, alone, beside)),
+        }
+
     def memory(self) -> int:
         """Bytes resident in the engine's process."""
         return sum(resident(process) for process in children())
@@ -103,6 +124,11 @@ class Ours:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def _same_words(one: str, other: str) -> int:
+    """How many first words are the same."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one.split(), other.split(), strict=False)))
 
 
 def greedy(tokens: int) -> Sampling:
