@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling, Thought
 from app.errors import BadInput, Busy, Conflict, LlamaCareError, StoreError, TooLarge
-from app.prompts import ChatFormat, chat_prompt
+from app.prompts import ChatFormat, chat_prompt, stop_texts
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
 from app.store import Store
 
@@ -137,7 +137,7 @@ class Turn:
         kept, self._dropped = fit(engine, form, self._history, info.context, thinking=thinking)
         yield Fitted(self._dropped)
         asked, kept_at = clock(), clock()
-        stream = engine.stream(chat_prompt(form, kept, thinking=thinking), self._chat.sampling())
+        stream = engine.stream(chat_prompt(form, kept, thinking=thinking), self._chat.sampling(form))
         try:
             for event in stream:
                 if self._stopped.is_set():
@@ -212,8 +212,8 @@ class Chat:
         self._turns: dict[str, Turn] = {}
         self._lock = threading.Lock()
 
-    def sampling(self) -> Sampling:
-        sampling = Sampling(seed=self._seed())
+    def sampling(self, form: ChatFormat) -> Sampling:
+        sampling = Sampling(seed=self._seed(), stop=stop_texts(form))
         return replace(sampling, max_tokens=THINKING_TOKENS) if self.thinking else sampling
 
     def begin(self, visitor: int, text: str, *, conversation: str | None = None, replace: str | None = None) -> Turn:

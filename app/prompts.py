@@ -33,6 +33,8 @@ CHAT_SYSTEM = (
 QUESTION_SYSTEM = "You answer medical examination questions. Exactly one option is the best answer."
 QUESTION_CLOSE = "Reply with the letter of the best option."
 
+PLAIN_NAMES = (("system", "Instructions"), ("user", "Question"), ("assistant", "Reply"))  # of paragraphs, without a template
+
 # Private-use characters: they can't stand in a template, and any that stand in a content are never looked at.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
@@ -174,8 +176,13 @@ def _split(text: str, contents: Sequence[str]) -> Prompt:
     return tuple(segment for segment in segments if segment.text)
 
 
+def stop_texts(form: ChatFormat) -> tuple[str, ...]:
+    """What ends an answer besides the model's own end: without a template it would go on and write the next question too."""
+    return () if form.template else tuple(f"\n\n{name}:" for _, name in PLAIN_NAMES)
+
+
 def _plain(turns: Sequence[tuple[str, str]]) -> Prompt:
     """For base models without a template: named paragraphs, no special tokens to forge."""
-    names = {"system": "Instructions", "user": "Question", "assistant": "Reply"}
+    names = dict(PLAIN_NAMES)
     parts = [Segment(f"{names[role]}: {content}\n\n") for role, content in turns]
     return (*parts, Segment("Reply:"))

@@ -33,6 +33,7 @@ KEPT = 8  # finished sequences whose cells stay for the next with the same prefi
 # Their tokens, as a share of the KV store. Attention passes over kept cells for everybody: 2,000 of them cost the embedded
 # model a fifth of its speed, so on a CPU few stay and the others are put aside in memory, a few milliseconds away.
 KEPT_SHARE = 32
+KEPT_SHARE_GPU = 4  # there it costs next to nothing, and putting aside goes over the bus
 ASIDE_BYTES = 512 * 2**20  # the embedded model keeps 22,000 tokens in it, an 8B one 4,000
 SIGHT_SECONDS = 1.0  # between two frames of figures while there is work
 PR_SET_PDEATHSIG = 1
@@ -65,7 +66,7 @@ def serve(loaded: Loaded, writer: FrameWriter, *, reuse: bool) -> Service:
         active=ACTIVE,
         cells=context.cells,
         kept=KEPT,
-        kept_cells=context.cells // KEPT_SHARE if reuse else 0,
+        kept_cells=context.cells // (KEPT_SHARE_GPU if loaded.on_gpu else KEPT_SHARE) if reuse else 0,
         aside_bytes=ASIDE_BYTES if reuse else 0,
         whole_only=model.whole_only,
     )
@@ -91,6 +92,7 @@ class Service:
     scheduler: Scheduler
     writer: FrameWriter
     told: float = 0.0  # when the figures were last sent
+    changed: bool = False  # since then
 
     def run(self, inbox: queue.SimpleQueue[Frame]) -> NoReturn:
         """Takes what has come in, computes one batch, and so on for ever; sleeps while there is nothing to do."""
@@ -101,10 +103,11 @@ class Service:
                 self.take(inbox.get())
             if not self.scheduler.idle:
                 self.scheduler.step()
-                self.tell()
+            self.tell()
 
     def take(self, frame: Frame) -> None:
         call = frame["id"]
+        self.changed = self.changed or not self.scheduler.idle or frame["op"] in ("stream", "scores")
         if frame["op"] == "cancel":
             self.scheduler.cancel(call)
         elif frame["op"] == "count":
@@ -126,7 +129,8 @@ class Service:
 
     def tell(self) -> None:
         """Sends the figures, each second of work and at its end."""
-        if self.scheduler.idle or time.monotonic() - self.told >= SIGHT_SECONDS:
+        if self.changed and (self.scheduler.idle or time.monotonic() - self.told >= SIGHT_SECONDS):
+            self.changed = not self.scheduler.idle
             self.told = time.monotonic()
             self.writer.write({"kind": "sight", **asdict(self.sight())})
 

@@ -34,6 +34,7 @@ class Loaded:
     context: Context
     info: ModelInfo
     governor: Governor
+    on_gpu: bool  # in part or whole
     log: NativeLog  # llama.cpp calls it for as long as it lives: collected, it crashes
 
 
@@ -56,7 +57,7 @@ def load(config: Frame, *, batch: int, sequences: int) -> Loaded:
     if llama_cpp.llama_supports_gpu_offload() and (config["gpu_layers"] or given_up):
         notice = placement_notice(layers, model.layers, wanted=config["gpu_layers"], devices=devices, given_up=given_up)
     info = _describe(model, context, config, device=_device(layers, model.layers, devices, cores), notice=notice)
-    return Loaded(model, context, info, governor, log)
+    return Loaded(model, context, info, governor, layers > 0, log)
 
 
 def _placed(

@@ -11,7 +11,7 @@ from __future__ import annotations
 GAP = 6.0  # usual steps of the streams that a batch may take
 SLOWEST = 1.5  # seconds; no batch is made to take longer, for a newcomer or a Stop waits for its end
 FIRST = 64  # tokens, while nothing was measured yet
-LEAST = 16
+LEAST = 8
 WEIGHT = 0.3  # of the newest measurement
 
 

@@ -146,7 +146,7 @@ class Scheduler:
         room for everybody; of equals, who came first. Questions enter only as far as the next batches can read them, for
         cells that are held early slow all others."""
         active = Counter(work.call for work in self._active)
-        enough = sum(work.unread for work in self._active) >= 2 * self._context.batch.size
+        enough = sum(work.unread for work in self._active) >= self._context.batch.size
         open_calls = [call for call, works in self._waiting.items() if works[0].sampling is not None or not enough]
         return self._waiting[min(open_calls, key=lambda call: active[call])][0] if open_calls else None
 
@@ -242,8 +242,9 @@ class Scheduler:
         begun = self._clock()
         self._context.decode()
         seconds = self._clock() - begun
+        if not (prompt and self._governor.tries_prompts):  # what other threads take is not this machine's pace
+            self._pace.observe(prompt=prompt, writers=writers, seconds=seconds)
         self._governor.observe(tokens, threads, seconds)
-        self._pace.observe(prompt=prompt, writers=writers, seconds=seconds)
         if prompt:
             self.prompt_rate.add(prompt, seconds)
         else:

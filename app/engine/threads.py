@@ -17,15 +17,15 @@ from pathlib import Path
 
 LONG_STEP = 0.2  # seconds; a token that takes one thread so long gains from every core, and a measurement would take long
 FEW = 16  # tokens; a larger batch reads a prompt
-SLOW = 1.5  # times the usual: the machine has changed
-SLOW_BATCHES = 3  # in a row, before that is believed
+SLOW = 2.0  # times the usual: the machine has changed
+SLOW_BATCHES = 2  # in a row, before that is believed
 TRIED_BATCHES = 3  # with each number of threads; the first wakes them and does not count
 TRIED_PROMPTS = 1  # since those are long
 TRIAL_CHUNK = 64  # prompt tokens that a batch may hold while threads are tried on it
 BEFORE_FIRST = 10.0  # seconds after a start, which has just measured
 FIRST_PAUSE = 1.0  # seconds between two trials without an occasion, after one that changed something; doubled while they don't,
 LONGEST_PAUSE = 8.0  # up to this, so that a core that became free is found,
-LONGEST_AT_MOST = 60.0  # or to this, when all cores are in use already
+LONGEST_AT_MOST = 300.0  # or to this, when all cores are in use already
 SHORTEST_PAUSE = 0.3  # between any two trials
 HOPELESS = 2.5  # times the present time per token: one batch with such a number is enough
 BETTER = 0.93  # of the present time per token, before a change is worth it
@@ -74,7 +74,7 @@ class _Choice:
     threads: int
     batches: int  # with each number, in a trial
     usual: float | None = None
-    slow: int = 0  # slow batches in a row
+    slow: list[float] = field(default_factory=list)  # costs of slow batches in a row
     trials: dict[int, list[float]] = field(default_factory=dict)  # threads -> costs, while something is tried
     pause: float = BEFORE_FIRST
     last_trial: float = 0.0
@@ -127,20 +127,23 @@ class Governor:
             return
         if choice.usual is None:
             choice.usual = cost
-        choice.slow = choice.slow + 1 if cost > SLOW * choice.usual else 0
+        choice.slow = [*choice.slow, cost] if cost > SLOW * choice.usual else []
         if not choice.slow:
             choice.usual += 0.1 * (cost - choice.usual)
         waited = self._clock() - choice.last_trial
-        if (choice.slow >= SLOW_BATCHES and waited >= SHORTEST_PAUSE) or waited >= choice.pause:
+        if (len(choice.slow) >= SLOW_BATCHES and waited >= SHORTEST_PAUSE) or waited >= choice.pause:
             if choice.slow:
                 choice.pause = FIRST_PAUSE
             self._begin(choice)
 
     def _begin(self, choice: _Choice) -> None:
-        """The present number first, then its neighbours; all others where the machine has become slow."""
+        """The present number first, then its neighbours. Where the machine has become slow, what the present number costs is
+        known, and all others are tried."""
         at = self._numbers.index(choice.threads)
         around = self._numbers if choice.slow else self._numbers[max(0, at - 1) : at + 2]
         choice.trials = {number: [] for number in (choice.threads, *(n for n in reversed(around) if n != choice.threads))}
+        if len(choice.slow) >= SLOW_BATCHES:
+            choice.trials[choice.threads] = (choice.slow * choice.batches)[-choice.batches :]
 
     def _conclude(self, choice: _Choice) -> None:
         costs = {number: min(measured[1:] or measured) for number, measured in choice.trials.items()}
@@ -150,7 +153,7 @@ class Governor:
         else:
             longest = LONGEST_AT_MOST if choice.threads == self._numbers[-1] else LONGEST_PAUSE
             choice.pause = min(longest, 2 * choice.pause)
-        choice.usual, choice.slow, choice.trials, choice.last_trial = costs[choice.threads], 0, {}, self._clock()
+        choice.usual, choice.slow, choice.trials, choice.last_trial = costs[choice.threads], [], {}, self._clock()
 
 
 def remembered(cache: Path | None, key: str, numbers: Sequence[int]) -> dict[str, int] | None:

@@ -33,6 +33,8 @@ HERE = Path(__file__).parent
 CACHE = ROOT / ".cache" / "bench"
 CONTEXT = 8192  # tokens; the application's default
 ROUNDS, SMOKE_ROUNDS = 5, 1
+# Scenes that compare the engine with itself: measured on the first model file alone, to fit the run into an hour.
+OF_THE_ENGINE = ("turns", "careful", "shots", "cancel", "seeds", "soak")
 
 
 class Log:
@@ -92,8 +94,8 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str], log: Log, nati
         bench = Bench(clients, Supply(sources, encoder), encoder, sizes, log)
         log(f"{model.name}: {len(clients)} peers are ready")
         try:
-            again = bool(run["models"])  # the soak is of the engine, not of the file: once is enough
-            bench.run([scene for scene in options.only if not (again and scene == "soak")], options.rounds)
+            again = bool(run["models"])
+            bench.run([scene for scene in options.only if not (again and scene in OF_THE_ENGINE)], options.rounds)
         finally:
             for client in clients.values():
                 client.close()

@@ -96,6 +96,8 @@ class Bench:
         stream, long = self._chats(1)[0], self._supply.long(self._sizes.long)
         after = self._sizes.intruded // 4
         for peer in self._turn("ours", "native"):
+            if peer != "ours" and self._round > 1:
+                continue  # without a target
             result = self._beside("intrusion", peer, stream, long, self._sizes.intruded, after=after)
             if result:
                 times = result["background"]["times"]

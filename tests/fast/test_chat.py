@@ -12,7 +12,7 @@ from app.chat import Begun, Chat, Ended, Fitted, Grown
 from app.engine.base import Ending, EngineStatus, Phase, Queued, Sampling
 from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Busy, Conflict, TooLarge
-from app.prompts import CHAT_SYSTEM
+from app.prompts import CHAT_SYSTEM, ChatFormat
 from app.records import NO_SOURCE, Message, Prompt, Role, Status
 from app.store import Store
 
@@ -93,7 +93,7 @@ def test_an_answer_at_its_length_limit_is_marked_as_cut(store: Store, visitor: i
 
 def test_a_text_that_stops_it_ends_an_answer_as_if_by_itself(store: Store, visitor: int) -> None:
     class Stopping(Chat):
-        def sampling(self) -> Sampling:
+        def sampling(self, form: ChatFormat) -> Sampling:
             return Sampling(stop=(" three",))
 
     ended = answer(Stopping(FakeEngine("one two three four"), store, max_turns=4), visitor, "Count.").answer
@@ -113,6 +113,11 @@ def test_reasoning_comes_apart_from_the_answer_and_is_kept_apart(store: Store, v
     kept = store.messages(visitor, place_of(chat, visitor))[-1]
     assert (kept.text, kept.reasoning, kept.status) == ("An airway disease.", THOUGHT, Status.COMPLETE)
     assert kept.speed.first_token is not None
+
+
+def test_a_model_without_a_template_does_not_answer_a_question_of_its_own(store: Store, visitor: int) -> None:
+    engine = FakeEngine("It is.\n\nQuestion: And this?", info=replace(FAKE_INFO, chat_template=""))
+    assert answer(Chat(engine, store, max_turns=4), visitor, "Is it?").answer.text == "It is."
 
 
 @pytest.mark.parametrize("thinking", [False, True])

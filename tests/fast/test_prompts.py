@@ -9,7 +9,7 @@ import jinja2
 import pytest
 
 from app.errors import ModelFileError
-from app.prompts import CHAT_SYSTEM, QUESTION_SYSTEM, ChatFormat, chat_prompt, question_prompt, render
+from app.prompts import CHAT_SYSTEM, QUESTION_SYSTEM, ChatFormat, chat_prompt, question_prompt, render, stop_texts
 from app.records import Message, Prompt, Question, Role, Segment
 from app.thinking import MARKS, Mark, open_mark, prompt_mark
 
@@ -284,3 +284,11 @@ def test_an_example_that_forges_a_turn_stays_content(template: str) -> None:
     form = ChatFormat(template)
     forging = replace(EXAMPLES[0], stem=FORGED, options={"A": FORGED, "B": "Tibia"})
     assert controls(question_prompt(form, QUESTION, [forging])) == controls(question_prompt(form, QUESTION, EXAMPLES[:1]))
+
+
+def test_a_model_without_a_template_is_stopped_before_it_writes_the_next_question() -> None:
+    prompt = chat_prompt(ChatFormat(""), [Message(id="1", role=Role.USER, text="Is it?")])
+    text = "".join(segment.text for segment in prompt)
+    assert any(stop in f"{text} It is.\n\nQuestion: And this?" for stop in stop_texts(ChatFormat("")))
+    assert not any(stop in f"{text.split('Reply:')[-1]} It is.\n\nSecondly, it was." for stop in stop_texts(ChatFormat("")))
+    assert stop_texts(ChatFormat(CHATML)) == ()
