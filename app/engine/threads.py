@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 
 LONG_STEP = 0.2  # seconds; a token that takes one thread so long gains from every core, and a measurement would take long
 FEW = 16  # tokens; a larger batch reads a prompt
-SLOW = 2.0  # times the usual: the machine has changed
-SLOW_BATCHES = 2  # in a row, before that is believed
+SLOW = 1.5  # times the usual: the machine has changed
+LATEST = 5  # batches that are looked at for it, the slowest aside: a neighbour slows many of them, a hiccup one
 TRIED_BATCHES = 3  # with each number of threads; the first wakes them and does not count
 TRIED_PROMPTS = 1  # since those are long
 TRIAL_CHUNK = 64  # prompt tokens that a batch may hold while threads are tried on it
@@ -74,7 +76,7 @@ class _Choice:
     threads: int
     batches: int  # with each number, in a trial
     usual: float | None = None
-    slow: list[float] = field(default_factory=list)  # costs of slow batches in a row
+    latest: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))  # costs of the last batches
     trials: dict[int, list[float]] = field(default_factory=dict)  # threads -> costs, while something is tried
     pause: float = BEFORE_FIRST
     last_trial: float = 0.0
@@ -127,33 +129,39 @@ class Governor:
             return
         if choice.usual is None:
             choice.usual = cost
-        choice.slow = [*choice.slow, cost] if cost > SLOW * choice.usual else []
-        if not choice.slow:
+        choice.latest.append(cost)
+        slow = len(choice.latest) > 1 and typical(choice.latest) > SLOW * choice.usual
+        if cost <= SLOW * choice.usual:
             choice.usual += 0.1 * (cost - choice.usual)
         waited = self._clock() - choice.last_trial
-        if (len(choice.slow) >= SLOW_BATCHES and waited >= SHORTEST_PAUSE) or waited >= choice.pause:
-            if choice.slow:
-                choice.pause = FIRST_PAUSE
-            self._begin(choice)
+        if (slow and waited >= SHORTEST_PAUSE) or waited >= choice.pause:
+            self._begin(choice, slow=slow)
 
-    def _begin(self, choice: _Choice) -> None:
+    def _begin(self, choice: _Choice, *, slow: bool) -> None:
         """The present number first, then its neighbours. Where the machine has become slow, what the present number costs is
         known, and all others are tried."""
         at = self._numbers.index(choice.threads)
-        around = self._numbers if choice.slow else self._numbers[max(0, at - 1) : at + 2]
+        around = self._numbers if slow else self._numbers[max(0, at - 1) : at + 2]
         choice.trials = {number: [] for number in (choice.threads, *(n for n in reversed(around) if n != choice.threads))}
-        if len(choice.slow) >= SLOW_BATCHES:
-            choice.trials[choice.threads] = (choice.slow * choice.batches)[-choice.batches :]
+        if slow:
+            choice.pause = FIRST_PAUSE
+            choice.trials[choice.threads] = [typical(choice.latest)] * choice.batches
 
     def _conclude(self, choice: _Choice) -> None:
-        costs = {number: min(measured[1:] or measured) for number, measured in choice.trials.items()}
+        costs = {number: mean(measured[1:] or measured) for number, measured in choice.trials.items()}
         best = min(costs, key=lambda number: costs[number])
         if costs[best] < BETTER * costs[choice.threads]:
             choice.threads, choice.pause = best, FIRST_PAUSE
         else:
             longest = LONGEST_AT_MOST if choice.threads == self._numbers[-1] else LONGEST_PAUSE
             choice.pause = min(longest, 2 * choice.pause)
-        choice.usual, choice.slow, choice.trials, choice.last_trial = costs[choice.threads], [], {}, self._clock()
+        choice.usual, choice.trials, choice.last_trial = costs[choice.threads], {}, self._clock()
+        choice.latest.clear()
+
+
+def typical(costs: Collection[float]) -> float:
+    """The mean without the largest; of one, itself."""
+    return (sum(costs) - max(costs)) / (len(costs) - 1) if len(costs) > 1 else max(costs)
 
 
 def remembered(cache: Path | None, key: str, numbers: Sequence[int]) -> dict[str, int] | None:

@@ -70,6 +70,8 @@ def text(run: Mapping[str, Any], rows: Sequence[Figure], reasons: Mapping[str, s
     missed = [row for row in rows if not row.met]
     parts += ["## Missed targets", ""]
     parts += [f"- {row.sentence} {reasons.get(row.spec.id, '')}".rstrip() for row in missed] or ["None."]
+    if "remarks" in reasons:
+        parts += ["", "## To be read with it", "", reasons["remarks"]]
     parts += ["", f"![Every figure's ratio against its target]({PLOT})", ""]
     return "\n".join(parts)
 

@@ -31,11 +31,12 @@ class Machine:
         self.cores, self.busy, self.now = cores, 0, 0.0
         self.governor = governor_of(lambda: self.now)
         self.used: list[int] = []
+        self.slows_every = 1  # batches, of those that are in the neighbour's way
 
     def batch(self, tokens: int = 1) -> float:
         threads = self.governor.threads(tokens)
         seconds = 0.016 * tokens / (threads * 0.8 + 0.2)
-        if threads > self.cores - self.busy:
+        if threads > self.cores - self.busy and len(self.used) % self.slows_every == 0:
             seconds *= 20
         self.now += seconds
         self.used.append(threads)
@@ -69,6 +70,23 @@ def test_a_neighbour_is_noticed_and_survived() -> None:
     beside = machine.run(10)
     assert machine.governor.chosen["single"] == 1
     assert beside > 0.45 * idle
+
+
+def test_a_neighbour_that_slows_every_second_batch_is_noticed_too() -> None:
+    machine = two_cores()
+    idle = machine.run(10)
+    machine.busy, machine.slows_every = 1, 2
+    assert machine.run(5) > 0.45 * idle
+    assert machine.governor.chosen["single"] == 1
+
+
+def test_a_hiccup_now_and_then_changes_nothing() -> None:
+    machine = two_cores()
+    machine.run(10)
+    machine.busy, machine.slows_every = 1, 20
+    machine.used.clear()
+    machine.run(20)
+    assert machine.used.count(1) / len(machine.used) < 0.1
 
 
 def test_a_core_that_becomes_free_is_found() -> None:
