@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.application import Application
 from tests.browser.conftest import NewVisitor
 from tests.browser.pages import answer_with_status, await_question, await_reading, begin_long_answer, commit, press, stop, the
 
 pytestmark = pytest.mark.slow
+
+VERDICT_MS = 400  # practise.js's SETTLE_MS
 
 
 @pytest.fixture
@@ -45,6 +47,51 @@ def test_a_question_is_practised_in_three_keys_and_enter_leads_to_the_next(page:
     expect(page.locator("#question-heading")).not_to_have_text(first)
     expect(the(page, "commit")).to_be_visible()
     expect(the(page, "round-progress")).to_contain_text("1 of")
+
+
+def test_enter_just_after_the_verdict_leads_on_once(new_visitor: NewVisitor, application: Application) -> None:
+    page = new_visitor(None)
+    page.clock.install(time=0)
+    page.goto(f"{application.address}/practise")
+    await_question(page)
+    page.clock.pause_at(600)
+    heading = page.locator("#question-heading")
+    commit(page)
+    press(page, "Enter", "Enter")
+    page.clock.run_for(VERDICT_MS - 1)
+    expect(heading).to_contain_text("Question 1 ")
+    page.clock.run_for(1)
+    expect(heading).to_contain_text("Question 2 ")
+    page.clock.run_for(2 * VERDICT_MS)
+    expect(heading).to_contain_text("Question 2 ")
+    commit(page)
+    press(page, "Enter", "p")
+    expect(heading).to_contain_text("Question 1 ")
+    page.clock.run_for(VERDICT_MS)  # whoever went elsewhere meanwhile stays there
+    expect(heading).to_contain_text("Question 1 ")
+
+
+def test_enter_while_an_answer_is_graded_leads_on_unless_that_fails(page: Page, allowed: list[str]) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def commit_and_hurry() -> Route:
+        with page.expect_request("**/attempt"):
+            press(page, "b", "Enter")
+        expect(the(page, "commit")).to_be_disabled()
+        press(page, "Enter")
+        return held.pop()
+
+    page.route("**/attempt", hold)
+    allowed.append("503")
+    commit_and_hurry().fulfill(status=503, json={"error": "The disk is full."})
+    expect(the(page, "notice")).to_contain_text("The disk is full.")
+    commit_and_hurry().continue_()
+    expect(page.locator("#question-heading")).to_contain_text("Question 2 ")
+    expect(the(page, "round-progress")).to_contain_text("1 of")
+    assert held == []
 
 
 def test_the_model_reads_a_question_again_in_every_order(page: Page, allowed: list[str]) -> None:
@@ -138,7 +185,6 @@ def test_the_next_question_shows_while_the_model_is_busy_with_a_long_answer(
     asking = new_visitor()
     begin_long_answer(asking)
     commit(page, "a")
-    page.wait_for_timeout(450)  # longer than the guard against a double Enter
     press(page, "Enter")
     expect(page.locator("#question-heading")).to_contain_text("Question 2 ")
     answer_with_status(asking, "streaming")

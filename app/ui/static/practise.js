@@ -16,7 +16,8 @@ import { listenToKeys, shortcutHelp } from "./shortcuts.js";
 // With the path: Gradio's <base> would turn a bare "#3" into "/#3", the other page.
 const remember = (place) => history.replaceState(null, "", `${location.pathname}#${place}`);
 
-// A double click on "Commit" must not press the "Next" that takes its place.
+// How long a verdict stands before anything leads on from it: a double click on "Commit" must not press the "Next" that takes
+// its place, and a key that came early waits.
 const SETTLE_MS = 400;
 
 class PractisePage {
@@ -26,7 +27,8 @@ class PractisePage {
   #stage = h("div", { class: "practise-stage column" });
   #round = null;
   #shown = null; // the work on the open question
-  #settled = 0;
+  #settled = 0; // when the last verdict came
+  #hurried = 0; // what was asked for when Enter was pressed while the answer was still being graded
   #asked = 0; // counts what was asked for, so that a slow question never replaces a later one
   #frame;
   #grid;
@@ -52,7 +54,7 @@ class PractisePage {
       hint: () => this.#hint(),
       flag: () => this.#flag(),
       reread: () => steps.readInEveryOrder(this.#shown, this.#redrawReadout),
-      next: () => this.#forward(),
+      next: (event) => this.#forward({ clicked: event.detail > 0 }),
       previous: () => this.#step(-1),
     });
   }
@@ -131,13 +133,19 @@ class PractisePage {
     else if (by > 0) this.#results();
   }
 
-  #forward() {
-    if (performance.now() - this.#settled > SETTLE_MS) this.#step(1, { focus: true });
+  /** To the next question. Just after the verdict a click is a double click's second and does nothing, but no key is lost. */
+  #forward({ clicked = false } = {}) {
+    const left = this.#settled + SETTLE_MS - performance.now();
+    const asked = this.#asked;
+    const go = () => { if (asked === this.#asked) this.#step(1, { focus: true }); };
+    if (left <= 0) go();
+    else if (!clicked) setTimeout(go, left);
   }
 
   #enter() {
     if (steps.undecided(this.#shown)) this.#commit();
-    else if (this.#shown?.item.attempt) this.#forward();
+    else if (this.#shown?.committing) this.#hurried = this.#asked;
+    else if (this.#shown) this.#forward();
   }
 
   async #results() {
@@ -205,6 +213,7 @@ class PractisePage {
     if (!steps.undecided(work) || work.chosen === null) return;
     const entry = this.#entry(work);
     this.#clock.pause();
+    this.#hurried = 0;
     await steps.commit(work, this.#round.round, this.#changed);
     const graded = work.item.attempt;
     if (graded) {
@@ -219,6 +228,7 @@ class PractisePage {
     this.#draw();
     if (graded) this.#card.focusVerdict();
     else this.#clock.run(work, this.#card.time);
+    if (graded && this.#hurried === this.#asked) this.#forward();
   }
 
   #read(work) {
