@@ -6,8 +6,10 @@ the template wrote is control, what people wrote is content, so no text can forg
 
 from __future__ import annotations
 
+import enum
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
@@ -19,7 +21,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.errors import ModelFileError
-from app.records import Message, Prompt, Question, Role, Segment
+from app.records import ANSWER_WORDS, Message, Prompt, Question, Role, Segment
 from app.thinking import open_mark
 
 ANSWER_PREFIX = "Answer:"
@@ -32,12 +34,26 @@ CHAT_SYSTEM = (
 )
 QUESTION_SYSTEM = "You answer medical examination questions. Exactly one option is the best answer."
 QUESTION_CLOSE = "Reply with the letter of the best option."
+WORDED_SYSTEM = "You answer questions on medical texts from what the text shows."
+WORDED_CLOSE = "Reply with {words}."
+# LlamaCare's three steps (arXiv 2406.02350, section 3): understand, recall, conclude.
+STEPS_CLOSE = (
+    "Work in three steps. Question: say in one sentence what is asked. Facts: recall what bears on it. "
+    'Then conclude with a last line that begins "Answer:" and gives {labels}.'
+)
 
 PLAIN_NAMES = (("system", "Instructions"), ("user", "Question"), ("assistant", "Reply"))  # of paragraphs, without a template
 
 # Private-use characters: they can't stand in a template, and any that stand in a content are never looked at.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+
+
+class Style(enum.StrEnum):
+    """How a question asks for its answer: for the label alone, or for the paper's three steps and then the label."""
+
+    LABEL = "label"
+    STEPS = "steps"
 
 
 @dataclass(frozen=True)
@@ -58,16 +74,31 @@ def chat_prompt(form: ChatFormat, messages: Sequence[Message], *, thinking: bool
     return render(form, turns, thinking=thinking)
 
 
-def question_prompt(form: ChatFormat, question: Question, examples: Sequence[Question] = ()) -> Prompt:
+def question_prompt(
+    form: ChatFormat, question: Question, examples: Sequence[Question] = (), *, style: Style = Style.LABEL
+) -> Prompt:
     """A question as the read-out of its labels sees it, up to and including ``Answer:``.
 
     Each of ``examples`` stands before it as an earlier turn, answered with its key in the very tokens that are read of the
-    question: ``Answer: B``. Prompts with the same examples are equal up to the question's own text.
+    question: ``Answer: B``. Prompts with the same examples are equal up to the question's own text. The label is read at the
+    same place in every style; the steps are only instructions to it.
     """
-    turns = [("system", QUESTION_SYSTEM)]
+    return (*_asked(form, question, examples, style), Segment(ANSWER_PREFIX))
+
+
+def written_prompt(
+    form: ChatFormat, question: Question, examples: Sequence[Question] = (), *, style: Style = Style.LABEL
+) -> Prompt:
+    """A question as a model sees it that shall write its answer: after ``Answer:``, or in free words to write the steps."""
+    asked = _asked(form, question, examples, style)
+    return asked if style is Style.STEPS else (*asked, Segment(ANSWER_PREFIX))
+
+
+def _asked(form: ChatFormat, question: Question, examples: Sequence[Question], style: Style) -> Prompt:
+    turns = [("system", WORDED_SYSTEM if question.worded else QUESTION_SYSTEM)]
     before: list[Segment] = []
     for example in examples:
-        asked, answer = (str(Role.USER), question_text(example)), f"{ANSWER_PREFIX} {example.key}"
+        asked, answer = (str(Role.USER), question_text(example, style)), f"{ANSWER_PREFIX} {example.key}"
         if form.template:
             turns += [asked, (str(Role.ASSISTANT), answer)]
         else:
@@ -75,13 +106,72 @@ def question_prompt(form: ChatFormat, question: Question, examples: Sequence[Que
             # other tokens.
             before += [*render(form, [*turns, asked]), Segment(answer), Segment("\n\n")]
             turns = []
-    turns.append((str(Role.USER), question_text(question)))
-    return (*before, *render(form, turns), Segment(ANSWER_PREFIX))
+    turns.append((str(Role.USER), question_text(question, style)))
+    return (*before, *render(form, turns))
 
 
-def question_text(question: Question) -> str:
-    options = "\n".join(f"{letter}. {text}" for letter, text in question.options.items())
-    return f"{question.stem}\n\n{options}\n\n{QUESTION_CLOSE}"
+def question_text(question: Question, style: Style = Style.LABEL) -> str:
+    parts = [question.context, question.stem]
+    if question.worded:
+        *first, last = question.options
+        words = f"{', '.join(first)} or {last}"
+        close = STEPS_CLOSE.format(labels=words) if style is Style.STEPS else WORDED_CLOSE.format(words=words)
+    else:
+        parts.append("\n".join(f"{letter}. {text}" for letter, text in question.options.items()))
+        close = STEPS_CLOSE.format(labels="the letter of the best option") if style is Style.STEPS else QUESTION_CLOSE
+    return "\n\n".join(part for part in (*parts, close) if part)
+
+
+def answer_text(question: Question) -> str:
+    """What a model is trained to write after ``Answer:``: the key, the option's text, why it is right where that is known."""
+    named = f" {question.key}" if question.worded else f" {question.key}. {question.options[question.key]}"
+    explanation = question.explanations.get(question.key, "")
+    return f"{named}\n{explanation}" if explanation else named
+
+
+def written_label(text: str, labels: Sequence[str]) -> str | None:
+    """The label that a written answer names, None where it names none or more than one.
+
+    After the last ``Answer:`` the first word counts; without it, the only label that stands alone in the text.
+    """
+    _, found, tail = text.rpartition(ANSWER_PREFIX)
+    by_name = {label.casefold(): label for label in labels}
+    if found or text.startswith(" "):
+        word = re.match(r"[\s*(\"'`]*(?:option\s+)?(\w+)", tail, re.IGNORECASE)
+        if word and word[1].casefold() in by_name:
+            return by_name[word[1].casefold()]
+    named = {label for label in labels if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text)}
+    return named.pop() if len(named) == 1 else None
+
+
+def label_tokens(tokenize: Callable[[str], Sequence[int]], labels: Sequence[str]) -> dict[str, int] | None:
+    """Label -> the one token by which ids("Answer: A") extends ids("Answer:"), or None where one has none of its own.
+
+    The prefix is a segment of its own in every prompt, and segments are tokenized one by one, so this holds for all prompts.
+    """
+    prefix = list(tokenize(ANSWER_PREFIX))
+    ids: dict[str, int] = {}
+    for label in labels:
+        extended = list(tokenize(f"{ANSWER_PREFIX} {label}"))
+        if len(extended) != len(prefix) + 1 or extended[:-1] != prefix:
+            return None
+        ids[label] = extended[-1]
+    return ids if len(set(ids.values())) == len(ids) else None
+
+
+def prompt_digest(form: ChatFormat, style: Style = Style.LABEL) -> str:
+    """Names how questions are asked of a model: the first 16 hexadecimal digits of SHA-256 over rendered probes.
+
+    What was calibrated on one way of asking does not hold for another.
+    """
+    lettered = Question(id="", stem="stem", options={"A": "first", "B": "second"}, key="A")
+    worded = Question(id="", context="context", stem="stem", options={word: word for word in ANSWER_WORDS}, key="yes")
+    parts = [
+        f"{int(segment.control)}{segment.text}"
+        for probe in (lettered, worded)
+        for segment in question_prompt(form, probe, (probe,), style=style)
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def render(form: ChatFormat, turns: Sequence[tuple[str, str]], *, thinking: bool = False) -> Prompt:

@@ -1,36 +1,26 @@
 """Question files -> Question. A bad row is refused by file, line, field and cure, and the others are kept.
 
-Layout: JSON Lines with the fields of DESIGN.md, Question. Knows no database and no page.
+``read_bank`` reads the application's own questions: JSON Lines with every field of DESIGN.md, Question. ``read_questions`` reads
+what models are trained and judged on: our own layout with only id, stem, options and key required, and the public sets'
+(`layouts.py`). Knows no database and no page.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.records import OPTION_LETTERS, Question
+from app.layouts import Cells, Layout, cells, content_id, recognise
+from app.records import ANSWER_WORDS, OPTION_LETTERS, Question
+from app.rowfiles import BadRow, Fault, Refusal, Row, read_objects, refusal
 
 TEXTS = ("id", "stem", "key", "objective", "subject", "system", "step", "source", "licence")
 HINTS = 3
 STEPS = ("1", "2 CK", "3")
 MIN_OPTIONS = 2
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A row that was left out. ``line`` counts from 1; 0 stands for the whole file."""
-
-    file: str
-    line: int
-    field: str
-    reason: str
-
-    def __str__(self) -> str:
-        where = f"{self.file}, line {self.line}" if self.line else self.file
-        return f"{where}, field {self.field}: {self.reason}" if self.field else f"{where}: {self.reason}"
+NEEDED = frozenset({"stem", "options", "key"})  # and the id, which a public layout may lack
 
 
 @dataclass(frozen=True)
@@ -39,12 +29,6 @@ class Bank:
 
     questions: tuple[Question, ...]
     refusals: tuple[Refusal, ...] = ()
-
-
-class _Bad(Exception):
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field = field
 
 
 def read_bank(folder: Path) -> Bank:
@@ -59,14 +43,8 @@ def read_bank(folder: Path) -> Bank:
         refusals += refused
         for line, question in rows:
             if question.id in questions:
-                refusals.append(
-                    Refusal(
-                        path.name,
-                        line,
-                        "id",
-                        f"{question.id!r} stands twice in the bank. Give each row an id of its own.",
-                    )
-                )
+                reason = f"{question.id!r} stands twice in the bank. Give each row an id of its own."
+                refusals.append(Refusal(path.name, line, "id", reason, Fault.DUPLICATE))
             else:
                 questions[question.id] = question
     return Bank(tuple(questions.values()), tuple(refusals))
@@ -74,42 +52,43 @@ def read_bank(folder: Path) -> Bank:
 
 def read_file(path: Path) -> tuple[list[tuple[int, Question]], list[Refusal]]:
     """The rows of one file with their line numbers, and what was refused. Never raises for what the file holds."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        return [], [Refusal(path.name, 0, "", f"it cannot be read ({error.strerror}). Check its permissions.")]
+    found, refusals = read_objects(path)
     rows: list[tuple[int, Question]] = []
-    refusals: list[Refusal] = []
-    for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if not line.strip():
-            continue
+    for line, row in found:
         try:
-            rows.append((number, parse_row(_decode(line))))
-        except _Bad as bad:
-            refusals.append(Refusal(path.name, number, bad.field, str(bad)))
-    return rows, refusals
+            rows.append((line, parse_row(row)))
+        except BadRow as bad:
+            refusals.append(refusal(path, line, bad))
+    return rows, sorted(refusals, key=lambda refused: refused.line)
 
 
-def _decode(line: bytes) -> Mapping[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8"), object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise _Bad("", f"byte {error.start} is not UTF-8. Save the file as UTF-8.") from error
-    except (ValueError, RecursionError) as error:
-        raise _Bad("", f"it is not JSON ({error}). Write one JSON object a line.") from error
-    if not isinstance(row, dict):
-        raise _Bad("", f"it is a JSON {type(row).__name__}. Write one JSON object a line.")
-    return row
+def read_questions(path: Path, *, layout: Layout | None = None) -> tuple[list[tuple[int, Question]], list[Refusal]]:
+    """The questions of a file in any layout with their line numbers, and what was refused. Never raises for what it holds.
 
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a name stand twice and keeps the last; a key that was graded wrongly could come in that way."""
-    value: dict[str, Any] = {}
-    for name, part in pairs:
-        if name in value:
-            raise _Bad(name, "it stands twice in the row. Keep one.")
-        value[name] = part
-    return value
+    Without ``layout`` the first row that any layout knows decides for the whole file. A file of ``.csv`` is MMLU's.
+    """
+    rows, refusals = read_objects(path)
+    layout = layout or next((known for _, row in rows if (known := recognise(row))), None)
+    if layout is None and rows:
+        names = ", ".join(list(rows[0][1])[:8])
+        reason = f"the layout is not known: the first row has the fields {names}. Name the layout: {', '.join(Layout)}."
+        return [], [Refusal(path.name, 0, "", reason, Fault.UNREADABLE), *refusals]
+    # MedMCQA's own release numbers the options from 1, the hub's copy from 0.
+    numbers = {row["cop"] for _, row in rows if isinstance(row.get("cop"), int)}
+    first = int(4 in numbers and 0 not in numbers)
+    questions: list[tuple[int, Question]] = []
+    seen: set[str] = set()
+    for line, row in rows:
+        try:
+            question = parse_question(row, layout or Layout.OWN, first=first)
+            if question.id in seen:
+                raise BadRow("id", f"{question.id!r} stands twice in the file. Keep one.", Fault.DUPLICATE)
+        except BadRow as bad:
+            refusals.append(refusal(path, line, bad))
+        else:
+            seen.add(question.id)
+            questions.append((line, question))
+    return questions, sorted(refusals, key=lambda refused: refused.line)
 
 
 def parse_row(row: Mapping[str, Any]) -> Question:
@@ -117,51 +96,122 @@ def parse_row(row: Mapping[str, Any]) -> Question:
     texts = {field: _text(row, field) for field in TEXTS}
     options = _lettered(row, "options")
     if not MIN_OPTIONS <= len(options) <= len(OPTION_LETTERS):
-        raise _Bad("options", f"it has {len(options)}; expected {MIN_OPTIONS} to {len(OPTION_LETTERS)}.")
+        raise BadRow("options", f"it has {len(options)}; expected {MIN_OPTIONS} to {len(OPTION_LETTERS)}.")
     _no_repeat(options.values())
     if texts["key"] not in options:
-        raise _Bad("key", f"{texts['key']!r} is no option; expected one of {', '.join(options)}.")
+        raise BadRow("key", f"{texts['key']!r} is no option; expected one of {', '.join(options)}.", Fault.LABEL)
     explanations = _lettered(row, "explanations")
     if explanations.keys() != options.keys():
         missing = sorted(options.keys() ^ explanations.keys())[0]
-        raise _Bad(
+        raise BadRow(
             "explanations",
             f"option {missing} and its explanation do not go together. Explain every option, and no other.",
         )
     if texts["step"] not in STEPS:
-        raise _Bad("step", f"it is {texts['step']!r}; expected one of {', '.join(STEPS)}.")
+        raise BadRow("step", f"it is {texts['step']!r}; expected one of {', '.join(STEPS)}.")
     hints = row.get("hints")
     if not isinstance(hints, list) or len(hints) != HINTS:
-        raise _Bad("hints", f"expected a list of {HINTS} texts of growing strength.")
+        raise BadRow("hints", f"expected a list of {HINTS} texts of growing strength.")
     return Question(
-        **texts, options=options, explanations=explanations, hints=tuple(_clean("hints", "a hint", hint) for hint in hints)
+        **texts,
+        options=options,
+        explanations=explanations,
+        hints=tuple(_clean("hints", "a hint", hint) for hint in hints),
+        context=_text(row, "context") if "context" in row else "",
     )
+
+
+def parse_question(row: Row, layout: Layout = Layout.OWN, *, first: int = 0) -> Question:
+    """One row of a layout. Only id, stem, options and key are required, and the id where the layout has one.
+
+    Raises:
+        BadRow: it cannot be used.
+    """
+    named = cells(layout, row, first=first)
+    options = _labelled(*named.get("options", ("options", None)))
+    texts = {field: text for field in TEXTS if (text := _cell(named, field))}
+    if texts["key"] not in options:
+        name = named["key"][0]
+        raise BadRow(name, f"{texts['key']!r} is no option; expected one of {', '.join(options)}.", Fault.LABEL)
+    if layout is Layout.OWN and "id" not in texts:
+        raise BadRow("id", "it is missing; expected a text that is not empty.", Fault.MISSING)
+    if texts.get("step", STEPS[0]) not in STEPS:
+        raise BadRow("step", f"it is {texts['step']!r}; expected one of {', '.join(STEPS)}.")
+    return Question(
+        **{"id": content_id(layout, texts["stem"], *options.values()), **texts},
+        options=options,
+        explanations=_explained(*named.get("explanations", ("explanations", None)), options),
+        hints=_hints(named.get("hints", ("", None))[1]),
+        context=_cell(named, "context"),
+    )
+
+
+def _cell(named: Cells, field: str) -> str:
+    """The text of a field of ours, "" where it may be missing and is."""
+    name, value = named.get(field, (field, None))
+    if value is None and field in NEEDED:
+        raise BadRow(name, "it is missing; expected a text that is not empty.", Fault.MISSING)
+    return "" if value is None or (value == "" and field not in NEEDED) else _clean(name, "it", value)
+
+
+def _labelled(name: str, value: object) -> dict[str, str]:
+    """Options by letter, or the words of ANSWER_WORDS with themselves, in their order."""
+    if value is None:
+        raise BadRow(name, "it is missing; expected an object of labels and texts.", Fault.MISSING)
+    if isinstance(value, dict) and value and value.keys() <= set(ANSWER_WORDS):
+        options = {word: value[word] for word in ANSWER_WORDS if word in value}
+        if any(word != text for word, text in options.items()):
+            raise BadRow(name, 'an answer word stands for itself: expected "yes": "yes", and so for each word.')
+    else:
+        options = _lettered({name: value}, name)
+    if not MIN_OPTIONS <= len(options) <= len(OPTION_LETTERS):
+        raise BadRow(name, f"it has {len(options)}; expected {MIN_OPTIONS} to {len(OPTION_LETTERS)}.")
+    for text in options.values():
+        if list(options.values()).count(text) > 1:  # case counts: genotypes AA, Aa and aa are three options
+            raise BadRow(name, f"{text[:60]!r} stands twice. Make every option different.")
+    return options
+
+
+def _explained(name: str, value: object, options: Mapping[str, str]) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not value.keys() <= options.keys():
+        raise BadRow(name, f"expected an object of texts by label, of {', '.join(options)} alone.")
+    return {label: _clean(name, label, text) for label, text in value.items()}
+
+
+def _hints(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise BadRow("hints", "expected a list of texts of growing strength.")
+    return tuple(_clean("hints", "a hint", hint) for hint in value)
 
 
 def _text(row: Mapping[str, Any], field: str) -> str:
     if field not in row:
-        raise _Bad(field, "it is missing; expected a text that is not empty.")
+        raise BadRow(field, "it is missing; expected a text that is not empty.", Fault.MISSING)
     return _clean(field, "it", row[field])
 
 
 def _clean(field: str, name: str, value: object) -> str:
     """A text without outer white space; ``name`` is what a refusal calls it."""
     if not isinstance(value, str) or not value.strip():
-        raise _Bad(field, f"{name} is {value!r:.40}; expected a text that is not empty.")
+        raise BadRow(field, f"{name} is {value!r:.40}; expected a text that is not empty.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise _Bad(field, f"{name} holds half of a character ({value[error.start]!r}). Write the character itself.") from error
+        raise BadRow(field, f"{name} holds half of a character ({value[error.start]!r}). Write the character itself.") from error
     return value.strip()
 
 
 def _lettered(row: Mapping[str, Any], field: str) -> dict[str, str]:
     value = row.get(field)
     if not isinstance(value, dict) or not value:
-        raise _Bad(field, 'expected an object of letters and texts, like {"A": "...", "B": "..."}.')
+        raise BadRow(field, 'expected an object of letters and texts, like {"A": "...", "B": "..."}.')
     expected = OPTION_LETTERS[: len(value)]
     if sorted(value) != list(expected):
-        raise _Bad(field, f"its letters are {', '.join(sorted(map(str, value)))}; expected {', '.join(expected)}.")
+        raise BadRow(field, f"its letters are {', '.join(sorted(map(str, value)))}; expected {', '.join(expected)}.")
     return {letter: _clean(field, letter, value[letter]) for letter in expected}
 
 
@@ -169,5 +219,5 @@ def _no_repeat(options: Iterable[str]) -> None:
     seen: set[str] = set()
     for text in options:
         if text.casefold() in seen:
-            raise _Bad("options", f"{text!r} stands twice. Make every option different.")
+            raise BadRow("options", f"{text!r} stands twice. Make every option different.")
         seen.add(text.casefold())

@@ -12,6 +12,8 @@ from datetime import datetime
 from types import MappingProxyType
 
 OPTION_LETTERS = "ABCDEFGHIJ"
+ANSWER_WORDS = ("yes", "no", "maybe")  # the labels of a question that is answered with a word, as PubMedQA's
+LABELS = (*OPTION_LETTERS, *ANSWER_WORDS)  # every label that a class can have (DESIGN.md, ECI)
 NO_SOURCE = "model knowledge, no source"
 
 
@@ -85,7 +87,11 @@ def _no_explanations() -> Mapping[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One record for practice, training and evaluation (DESIGN.md, Question)."""
+    """One record for practice, training and evaluation (DESIGN.md, Question).
+
+    ``options`` by label: letters with the options' texts, or the words of ``ANSWER_WORDS`` with themselves. ``context`` is a
+    text that the question is about, "" for most.
+    """
 
     id: str
     stem: str
@@ -99,10 +105,16 @@ class Question:
     step: str = ""
     source: str = ""
     licence: str = ""
+    context: str = ""
+
+    @property
+    def worded(self) -> bool:
+        """Answered with a word instead of a letter."""
+        return not self.options.keys() <= set(OPTION_LETTERS)
 
     def in_order(self, order: Sequence[int]) -> Question:
         """The same question with its option texts in another order: the letter at place p takes the text of the one at
-        ``order[p]``, with its explanation; the key goes with its text.
+        ``order[p]``, with its explanation; the key goes with its text. Words stay themselves and are only listed in that order.
 
         Raises:
             ValueError: ``order`` is no order of the options.
@@ -110,6 +122,8 @@ class Question:
         letters = tuple(self.options)
         if sorted(order) != list(range(len(letters))):
             raise ValueError(f"the order is {list(order)}; expected each of 0 to {len(letters) - 1} once")
+        if self.worded:
+            return replace(self, options={letters[old]: self.options[letters[old]] for old in order})
         taken = {letter: letters[place] for letter, place in zip(letters, order, strict=True)}
         return replace(
             self,

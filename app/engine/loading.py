@@ -16,8 +16,8 @@ from app.engine.llama import Context, Gpu, Model, NativeLog, gpus, load_backends
 from app.engine.threads import Governor, candidates, choose_decode_threads, remember, remembered, usable_cores
 from app.engine.wire import Frame
 from app.errors import ModelFileError
-from app.prompts import ANSWER_PREFIX
-from app.records import OPTION_LETTERS
+from app.prompts import label_tokens
+from app.records import ANSWER_WORDS, OPTION_LETTERS
 
 PROOF = "The heart has four chambers"
 PROOF_TOKENS = 4
@@ -213,15 +213,11 @@ def _describe(model: Model, context: Context, config: Frame, *, device: str, not
 
 
 def untrained_head(model: Model) -> EciHead | None:
-    """Label -> the one token by which ids(prefix + " A") extends ids(prefix), or None where that fails (DESIGN.md, ECI).
+    """Label -> the one token that it is after ``Answer:``, or None where a letter has none (DESIGN.md, ECI).
 
-    The prefix is a segment of its own in every prompt, and segments are tokenized one by one, so this holds for all prompts.
+    A model may read letters alone: the words count only where each of them is one token.
     """
-    prefix = model.tokenize(ANSWER_PREFIX, control=False)
-    ids: dict[str, int] = {}
-    for letter in OPTION_LETTERS:
-        extended = model.tokenize(f"{ANSWER_PREFIX} {letter}", control=False)
-        if len(extended) != len(prefix) + 1 or extended[:-1] != prefix:
-            return None
-        ids[letter] = extended[-1]
-    return EciHead(ids) if len(set(ids.values())) == len(ids) else None
+    letters = label_tokens(lambda text: model.tokenize(text, control=False), OPTION_LETTERS)
+    if letters is None:
+        return None
+    return EciHead(letters | (label_tokens(lambda text: model.tokenize(text, control=False), ANSWER_WORDS) or {}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import llama_cpp
 
-from app.models import embedded_file
+from app.engine.embedded import embedded_file
 
 BUNDLED, REQUANTISED = "bundled", "Q8_0"
 NAMES = (BUNDLED, REQUANTISED)

@@ -19,8 +19,11 @@ ENTRY = "app.py"
 LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"records"}),
-    frozenset({"thinking"}),  # where blocks of reasoning begin and end, for prompts and for what the engine writes
-    frozenset({"eci", "questions", "prompts", "settings"}),
+    # where blocks of reasoning begin and end, for prompts and for what the engine writes; files as rows, for what reads them
+    frozenset({"thinking", "rowfiles"}),
+    frozenset({"layouts"}),  # where public question sets keep what; beside the questions, which alone read them
+    frozenset({"eci", "measure", "questions", "prompts", "settings"}),
+    frozenset({"calibration"}),  # fits and applies what eci reads out
     frozenset({"migrations"}),  # beside the store, which alone runs them
     frozenset({"engine", "store"}),
     frozenset({"models"}),  # answers with the engine's own record of a model to start
@@ -39,7 +42,7 @@ HOMES: dict[str, frozenset[str]] = {
     "sqlite_utils": frozenset({"store", "migrations"}),
     "sqlite3": frozenset({"store"}),
     "jinja2": frozenset({"prompts"}),
-    "numpy": frozenset({"eci", "engine"}),
+    "numpy": frozenset({"eci", "calibration", "measure", "engine"}),
     "markdown_it": frozenset({"ui"}),
     "fastapi": frozenset({"web", "ui"}),
     "pydantic": frozenset({"ui"}),

@@ -9,7 +9,7 @@ import pytest
 
 from app.engine.base import Phase
 from app.engine.local import LocalEngine, LocalModel
-from app.models import EMBEDDED_NAME, embedded_file
+from app.engine.embedded import EMBEDDED_NAME, embedded_file
 
 LOAD_SECONDS = 120  # on a loaded machine; reaching it is a failure, not a measurement
 
