@@ -10,6 +10,10 @@ FLAVOUR := $(if $(filter 1 yes on,$(CUDA)),cuda,native)
 WHEELS := .wheels/$(FLAVOUR)
 INSTALLED := $(VENV)/.installed-$(FLAVOUR)
 TEST_INSTALLED := $(VENV)/.installed-tests
+FINETUNE_INSTALLED := $(VENV)/.installed-finetune
+CONFIG ?= smoke_cpu
+# The address of PyTorch's own index of CPU builds, for machines without an NVIDIA GPU: it spares 3 GB of CUDA libraries.
+TORCH_INDEX ?=
 BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 LLAMA_VERSION := $(shell sed -n 's/^llama-cpp-python==\([0-9.]*\).*/\1/p' requirements.txt)
@@ -28,7 +32,7 @@ OPTIONS := --config-settings="cmake.define.CMAKE_CXX_FLAGS=-fno-tree-dse -fno-ds
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check fast slow bench screenshots clean
+.PHONY: help install run train test check fast slow bench screenshots clean
 
 # Says what is being done, then every ten seconds how long it has taken; what it printed is shown only if it failed.
 define timed
@@ -47,18 +51,22 @@ help: ## this list
 	@echo
 	@echo "  make run CUDA=1      the same on an NVIDIA GPU"
 	@echo "  make run ARGS='--port 8000 --model /path/to/model.gguf'; python app.py --help lists every flag"
+	@echo "  make train CONFIG=pubmedqa_cpu ARGS='data.root=FOLDER out=FOLDER'; --plan says what it will need"
 
 install: $(INSTALLED) ## make .venv with everything that the application needs
 
 run: $(INSTALLED) ## install what is missing and start on http://127.0.0.1:7860
 	@$(BIN)/python app.py $(ARGS)
 
+train: $(FINETUNE_INSTALLED) ## fine-tune as finetune/configs/CONFIG.yaml says; ARGS='key=value' overrides it
+	@$(BIN)/python -m finetune.train --config finetune/configs/$(CONFIG).yaml $(ARGS)
+
 test: check fast slow ## install what the tests need and pass them all
 
 check: $(TEST_INSTALLED) ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy app
+	$(BIN)/mypy app finetune
 	$(BIN)/mypy app.py
 
 fast: $(TEST_INSTALLED) ## tests without a model, in seconds
@@ -107,7 +115,12 @@ wheel: | $(BIN)/python
 	@mkdir -p $(WHEELS) && echo 'set(LLAMA_BUILD_COMMON OFF)' > .wheels/without-common.cmake
 	$(call timed,building llama.cpp for this machine (a few minutes, once),$(BIN)/pip wheel --no-cache-dir --no-deps --no-binary llama-cpp-python -w $(WHEELS) $(OPTIONS) llama-cpp-python==$(LLAMA_VERSION))
 
-$(TEST_INSTALLED): tests/requirements.txt $(INSTALLED)
+$(FINETUNE_INSTALLED): finetune/requirements.txt $(INSTALLED)
+	$(call timed,installing torch,$(BIN)/pip install -q $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(shell grep '^torch==' finetune/requirements.txt))
+	$(call timed,installing the training's packages,$(BIN)/pip install -q -r finetune/requirements.txt)
+	@touch $@
+
+$(TEST_INSTALLED): tests/requirements.txt $(FINETUNE_INSTALLED)
 	$(call timed,installing the tests' packages,$(BIN)/pip install -q -r tests/requirements.txt)
 	@touch $@
 

@@ -87,13 +87,23 @@ def locate(reference: str, revision: str = "") -> dict[str, Any]:
 
 
 def open_tokenizer(where: Mapping[str, Any]) -> Any:
-    with _quiet():
-        return transformers.AutoTokenizer.from_pretrained(**where)
+    """Raises BadInput when it cannot be opened."""
+    return _opened(transformers.AutoTokenizer, where)
 
 
 def open_config(where: Mapping[str, Any]) -> Any:
-    with _quiet():
-        return transformers.AutoConfig.from_pretrained(**where)
+    """Raises BadInput when it cannot be opened."""
+    return _opened(transformers.AutoConfig, where)
+
+
+def _opened(kind: Any, where: Mapping[str, Any], **options: Any) -> Any:
+    try:
+        with _quiet():
+            return kind.from_pretrained(**where, **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        name = where.get("gguf_file") or where["pretrained_model_name_or_path"]
+        reason = " ".join(str(error).split())
+        raise BadInput(f"The base {name!r} cannot be opened ({reason:.300}). Check name, files and network.") from error
 
 
 def open_base(reference: str, *, revision: str = "", quantise: str = "none", dtype: str = "auto") -> Base:
@@ -107,15 +117,8 @@ def open_base(reference: str, *, revision: str = "", quantise: str = "none", dty
     options: dict[str, Any] = {"dtype": compute, "use_safetensors": True}
     if "gguf_file" not in where and quantise == "nf4":
         options |= {"quantization_config": _nf4(compute), "device_map": {"": device}}
-    try:
-        with _quiet():
-            tokenizer = open_tokenizer(where)
-            model = transformers.AutoModelForCausalLM.from_pretrained(**where, **options)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(
-            f"The base {reference!r} cannot be opened ({reason:.300}). Check the name, the files or the network."
-        ) from error
+    tokenizer = open_tokenizer(where)
+    model = _opened(transformers.AutoModelForCausalLM, where, **options)
     if "gguf_file" in where:
         # Its weights arrive de-quantised; transformers cannot quantise them again on the way.
         model.config.quantization_config = None
@@ -143,12 +146,13 @@ def quantise_linear(model: nn.Module, compute: torch.dtype) -> None:
 
 
 def _linear4bit(layer: nn.Linear, compute: torch.dtype) -> nn.Module:
-    small = bitsandbytes.nn.Linear4bit(
+    small: nn.Module = bitsandbytes.nn.Linear4bit(
         layer.in_features, layer.out_features, layer.bias is not None, compute, compress_statistics=True, quant_type="nf4"
     )
     small.weight = bitsandbytes.nn.Params4bit(layer.weight.data, requires_grad=False, quant_type="nf4", compress_statistics=True)
     small.bias = layer.bias
-    return small.to(layer.weight.device)
+    small.to(layer.weight.device)  # which quantises
+    return small
 
 
 def keep_trainable(model: nn.Module) -> None:
@@ -226,7 +230,7 @@ def add_adapter(base: Base, lora: Lora, rows: Sequence[int], *, seed: int) -> Pe
 
 def _output_name(model: nn.Module) -> str:
     output = model.get_output_embeddings()  # type: ignore[operator]
-    return next(name for name, layer in model.named_modules() if layer is output).rpartition(".")[2]
+    return next(str(name) for name, layer in model.named_modules() if layer is output).rpartition(".")[2]
 
 
 def base_digest(reference: str, revision: str = "") -> str:

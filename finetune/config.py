@@ -208,7 +208,7 @@ def _value(hint: Any, value: object, place: str) -> Any:
         value = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
         if value not in choices:
             raise BadInput(f"The config's {place} is {value!r:.60}; expected one of {', '.join(choices)}.")
-        return Style(value) if hint is Style else value
+        return Style(str(value)) if hint is Style else value
     if hint is float and isinstance(value, str):
         value = _number(value)  # YAML 1.1 reads 2e-4 as a text
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

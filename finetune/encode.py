@@ -34,8 +34,11 @@ class Tokenizer(Protocol):
     eos_token: Any
     bos_token_id: Any
     eos_token_id: Any
+    added_tokens_decoder: Any
 
     def encode(self, text: str, **options: Any) -> list[int]: ...
+
+    def decode(self, ids: Any, **options: Any) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ class Encoder:
         self.max_tokens = max_tokens
         self.style = style
         self._adds_bos = _adds_bos(tokenizer)
+        self._specials: dict[str, int] = {str(token): place for place, token in tokenizer.added_tokens_decoder.items()}
+        # the longest first, so that none is taken for the beginning of another
+        self._special = re.compile("(" + "|".join(map(re.escape, sorted(self._specials, key=len, reverse=True))) + ")")
 
     def ids(self, prompt: Prompt) -> list[int]:
         """Token ids of a prompt, with the beginning-of-sequence token where the tokenizer adds one."""
@@ -163,7 +169,17 @@ class Encoder:
         return Encoded(identity, (*prompt, *answer), (*before, *(True,) * len(answer)), len(prompt), **cls)
 
     def _segment(self, segment: Segment) -> list[int]:
-        return self.tokenizer.encode(segment.text, add_special_tokens=False, split_special_tokens=not segment.control)
+        """As llama.cpp does it: what stands between two special tokens is tokenized as a text of its own, which for
+        SentencePiece vocabularies means with a space before it."""
+        if not segment.control or not self._specials:
+            return self._plain(segment.text)
+        ids: list[int] = []
+        for place, part in enumerate(self._special.split(segment.text)):
+            ids += [self._specials[part]] if place % 2 else self._plain(part)
+        return ids
+
+    def _plain(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) if text else []
 
 
 def _packed(number: int, ids: list[int]) -> Encoded:

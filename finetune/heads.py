@@ -68,6 +68,8 @@ class Batch:
 class Classifier(nn.Module):
     """A model with its read-out. ``ids``: label -> token, for the kinds that read tokens."""
 
+    ids: torch.Tensor
+
     def __init__(self, model: Any, kind: str, ids: Mapping[str, int], *, weight: float, max_tokens: int) -> None:
         super().__init__()
         self.model = model

@@ -184,7 +184,8 @@ class Trainer:
     def _check_loss(self, number: int, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingStopped(
-                f"Step {number + 1}: the loss is {loss}. Nothing was exported. Lower lora.rate and head.rate, or set dtype=float32."
+                f"Step {number + 1}: the loss is {loss}. Nothing was exported. Lower lora.rate and head.rate, or set "
+                "dtype=float32."
             )
         self._stuck = self._stuck + 1 if loss == 0.0 else 0
         if self._stuck >= STUCK_STEPS:
@@ -209,7 +210,7 @@ class Trainer:
         if all(p.grad is None or not bool(p.grad.any()) for p in self._adapter):
             raise TrainingStopped(
                 f"Step {number + 1}: the gradient of the whole adapter is zero, so it would learn nothing. Nothing was exported. "
-                "On a CPU set quantise=none; elsewhere check that bitsandbytes is the release that finetune/requirements.txt names."
+                "On a CPU set quantise=none; elsewhere check that bitsandbytes is the release of finetune/requirements.txt."
             )
         return norm
 

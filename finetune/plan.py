@@ -87,22 +87,23 @@ class Estimate:
 
     def text(self) -> str:
         """For people, one figure a line."""
-        duration = "unknown" if self.seconds is None else f"about {spoken(self.seconds)} on this machine, held-out rows included"
-        lines = (
+        lines = [
             ("parameters", f"{self.parameters:,}, of these trained {self.trainable:,} more ({self.share:.2%})"),
             ("computed in", f"{self.dtype} on {self.device}, base weights {self.quantise} ({_gib(self.weights)})"),
             ("peak memory", f"about {_gib(self.peak)}; available {_gib(self.available)}"),
             ("steps", f"{self.steps:,} ({self.rows_per_epoch:,} rows an epoch, about {self.tokens:,} tokens in all)"),
-            ("duration", duration),
-        )
+        ]
+        if self.seconds is not None:
+            lines.append(("duration", f"about {spoken(self.seconds)} on this machine, held-out rows included"))
         return "\n".join(f"{name:<12} {value}" for name, value in lines)
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"share": self.share}
 
 
-def estimate(config: Config, plan: Plan, *, steps: int, held: int) -> Estimate:
-    """What a run of ``steps`` will need, ``held`` questions being read for calibration after it.
+def estimate(config: Config, plan: Plan, *, steps: int, held: int, timed: bool) -> Estimate:
+    """What a run of ``steps`` will need, ``held`` questions being read for calibration after it. ``timed``: how long too, which
+    takes some seconds of work to find out.
 
     Raises:
         BadInput: the base cannot be found.
@@ -135,7 +136,7 @@ def estimate(config: Config, plan: Plan, *, steps: int, held: int) -> Estimate:
         tokens=round(steps * statistics.fmean(sum(len(row.ids) for row in step) for step in sampled)),
         seconds=None,
     )
-    if not found.fits:
+    if not (found.fits and timed):
         return found
     return dataclasses.replace(found, seconds=_seconds(config, architecture, shape, sampled, steps=steps, held=held))
 

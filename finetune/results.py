@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,14 @@ from finetune.environment import settle
 EMBEDDED = Path("embedded")
 SEEDS = (1, 2, 3)
 KINDS = ("rows", "letters", "hidden", "paper", "paper_repaired")
-PARTS = ("pubmedqa", "usmle", "ablations", "calibration")
-SPLIT = "train=100,calibration=60,conformal=100,test=120,rest=rest"
-MAINS = {"data": data.main, "train": train.main, "evaluate": evaluate.main, "compare": compare.main}
+PARTS = ("pubmedqa", "usmle", "ablations", "calibration", "compare")
+SPLIT = "train=60,calibration=60,conformal=100,test=80,rest=rest"
+MAINS: dict[str, Callable[[Sequence[str]], int]] = {
+    "data": data.main,
+    "train": train.main,
+    "evaluate": evaluate.main,
+    "compare": compare.main,
+}
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Place:
-    """Where things are: public data, and what is made here."""
+    """Where things are: public data, and what is made here. ``seeds`` of the first part are run now."""
 
     root: Path
     work: Path
+    seeds: tuple[int, ...] = SEEDS
 
 
 def training(place: Place, config: str, name: str, *overrides: str) -> Command:
@@ -77,46 +83,42 @@ def pubmedqa(place: Place) -> Iterator[Command]:
         place, "pubmedqa/majority", test, "majority", more=("--prior-from", str(split / "train.jsonl"), "--name", "majority")
     )
     yield evaluation(place, "pubmedqa/untrained-letters", test, "letters", model=EMBEDDED, more=("--name", "letters, untrained"))
-    folders = []
-    for seed in SEEDS:
+    for seed in place.seeds:
         for kind in KINDS:
             name = f"pubmedqa/{kind}-{seed}"
             held = ("data.calibration=[calibration.jsonl]", "data.conformal=[conformal.jsonl]") if kind == "rows" else ()
             yield training(place, "pubmedqa_cpu", name, *common, *held, f"head.kind={kind}", f"training.seed={seed}")
             method = "paper" if kind.startswith("paper") else "eci"
             yield evaluation(place, f"{name}/test", test, method, model=place.work / name, more=("--name", NAMES[kind]))
-            folders.append(f"{name}/test")
         if seed == SEEDS[0]:
-            ours = place.work / f"pubmedqa/rows-{seed}"
             for method, more, shown in EXTRA:
-                out = f"pubmedqa/rows-{seed}/{shown.replace(' ', '-').replace(',', '')}"
+                out = f"pubmedqa/rows-{seed}/{folder_name(shown)}"
+                ours = place.work / f"pubmedqa/rows-{seed}"
                 yield evaluation(place, out, test, method, model=ours, more=(*more, "--name", shown))
-                folders.append(out)
-    yield comparison(place, "pubmedqa/compared", [*folders, "pubmedqa/untrained-letters", "pubmedqa/majority"])
+
+
+def folder_name(shown: str) -> str:
+    return shown.replace(" ", "-").replace(",", "")
 
 
 def usmle(place: Place) -> Iterator[Command]:
     """One seed, on MedQA's and MedMCQA's development questions."""
     folder = place.work / "usmle"
-    sets = {"medqa": (place.root / "medqa/dev_4opt.jsonl", "100"), "medmcqa": (place.root / "medmcqa/dev.jsonl", "150")}
+    sets = {"medqa": (place.root / "medqa/dev_4opt.jsonl", "60"), "medmcqa": (place.root / "medmcqa/dev.jsonl", "100")}
     heads = {"rows": "eci", "paper": "paper", "paper_repaired": "paper"}
-    rows = "[{file: medqa/train_subset1030_4opt.jsonl, limit: 200}, {file: headqa_en/dev.jsonl, limit: 160}]"
+    rows = "[{file: medqa/train_subset1030_4opt.jsonl, limit: 130}, {file: headqa_en/dev.jsonl, limit: 130}]"
     common = (f"data.root={place.root}", f"data.train={rows}", "data.overlap_share=0.2", "training.batch=4", "lora.rate=3e-4")
     for kind in heads:
-        held = "data.split={calibration: 80, conformal: 100}" if kind == "rows" else "data.split={calibration: 0, conformal: 180}"
+        held = "data.split={calibration: 60, conformal: 100}" if kind == "rows" else "data.split={calibration: 0, conformal: 160}"
         careful = "training.careful=false"
         yield training(place, "usmle_cpu", f"usmle/{kind}", *common, held, f"head.kind={kind}", careful)
     for name, (file, limit) in sets.items():
-        folders = []
         for kind, method in heads.items():
             out = f"usmle/{name}-{kind}"
             yield evaluation(place, out, file, method, model=folder / kind, more=("--limit", limit, "--name", NAMES[kind]))
-            folders.append(out)
         for method, model in (("letters", EMBEDDED), ("generate", EMBEDDED), ("majority", None)):
             out = f"usmle/{name}-{method}"
             yield evaluation(place, out, file, method, model=model, more=("--limit", limit, "--name", UNTRAINED[method]))
-            folders.append(out)
-        yield comparison(place, f"usmle/{name}-compared", folders)
 
 
 def ablations(place: Place) -> Iterator[Command]:
@@ -128,24 +130,21 @@ def ablations(place: Place) -> Iterator[Command]:
         yield Command(
             "data", ("convert", str(place.root / file), "--layout", kind, "--out", str(out)), extra / f"{kind}.run.json"
         )
-    mixed = "[{{file: {split}/train.jsonl}}, {{file: {extra}/{kind}.jsonl, limit: 30}}]"
+    added = ", ".join(f"{{file: {extra}/{kind}.jsonl, limit: 20}}" for kind in ("medquad", "openstax"))
+    mixed = f"[{{file: {split}/train.jsonl}}, {added}]"
     changes = {
         "w = 0.1": ("head.weight=0.1",),
         "w = 1, no LM loss": ("head.weight=1.0",),
         "rows drawn at random": ("head.init=random",),
         "options never permuted": ("training.permute=false",),
-        "with 30 MedQuAD conversations": (f"data.train={mixed.format(split=split, extra=extra, kind='medquad')}",),
-        "with 30 OpenStax texts": (f"data.train={mixed.format(split=split, extra=extra, kind='openstax')}",),
+        "with 20 MedQuAD conversations and 20 OpenStax texts": (f"data.train={mixed}",),
     }
-    folders = ["pubmedqa/rows-1/test"]
     for number, (shown, overrides) in enumerate(changes.items(), 1):
         name = f"ablations/{number}"
         root = "data.root=/" if "data.train" in overrides[0] else f"data.root={split}"
         rows = () if "data.train" in overrides[0] else ("data.train=[train.jsonl]",)
         yield training(place, "pubmedqa_cpu", name, root, *rows, "data.split={}", *SHORT, "training.seed=1", *overrides)
         yield evaluation(place, f"{name}/test", split / "test.jsonl", "eci", model=place.work / name, more=("--name", shown))
-        folders.append(f"{name}/test")
-    yield comparison(place, "ablations/compared", folders)
 
 
 def calibration(place: Place) -> Iterator[Command]:
@@ -153,6 +152,18 @@ def calibration(place: Place) -> Iterator[Command]:
     file = place.root / "medmcqa/dev.jsonl"
     more = ("--limit", "600", "--name", "letters, untrained")
     yield evaluation(place, "calibration/medmcqa", file, "letters", model=EMBEDDED, more=more)
+
+
+def compare_all(place: Place) -> Iterator[Command]:
+    """Every table, once the parts are there."""
+    first = [f"pubmedqa/rows-{SEEDS[0]}/{folder_name(shown)}" for _, _, shown in EXTRA]
+    seeds = [f"pubmedqa/{kind}-{seed}/test" for seed in SEEDS for kind in KINDS]
+    yield comparison(place, "pubmedqa/compared", [*seeds, *first, "pubmedqa/untrained-letters", "pubmedqa/majority"])
+    for name in ("medqa", "medmcqa"):
+        kinds = ("rows", "paper", "paper_repaired", "letters", "generate", "majority")
+        yield comparison(place, f"usmle/{name}-compared", [f"usmle/{name}-{kind}" for kind in kinds])
+    changed = sorted(f"ablations/{path.parent.name}/test" for path in (place.work / "ablations").glob("*/run.json"))
+    yield comparison(place, "ablations/compared", [f"pubmedqa/rows-{SEEDS[0]}/test", *changed])
 
 
 # What makes a run short enough for three seeds of five heads on two cores.
@@ -180,11 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of the public data")
     parser.add_argument("--work", type=Path, default=Path("runs/results"), help="the folder of what is made")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts alone")
+    parser.add_argument("--seeds", nargs="+", type=int, choices=SEEDS, default=SEEDS, help="of pubmedqa, these seeds alone")
     parser.add_argument("--list", action="store_true", help="print the commands and run none")
     options = parser.parse_args(arguments)
     settle(os.environ)
-    place = Place(options.data.resolve(), options.work.resolve())
-    parts = {"pubmedqa": pubmedqa, "usmle": usmle, "ablations": ablations, "calibration": calibration}
+    place = Place(options.data.resolve(), options.work.resolve(), tuple(options.seeds))
+    parts = dict(zip(PARTS, (pubmedqa, usmle, ablations, calibration, compare_all), strict=True))
     for command in (command for part in options.only for command in parts[part](place)):
         if options.list or command.mark.exists():
             print(("done: " if command.mark.exists() else "") + str(command), flush=True)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,8 +35,8 @@ from finetune.config import Config
 from finetune.dataset import Dataset, fingerprint, fitting, pools_of, read_dataset
 from finetune.encode import Encoder
 from finetune.energy import Energy, added
-from finetune.files import digest_of, write_aside, write_json
 from finetune.environment import INTERRUPTED
+from finetune.files import digest_of, write_aside, write_json
 from finetune.fit import fit_record, score
 from finetune.heads import PAPER, Classifier
 from finetune.loop import Trainer
@@ -45,69 +46,106 @@ from finetune.rows import Report
 from finetune.torch_reader import ADAPTER_FILE, HEAD_FILE, TorchReader, in_memory
 
 CHECKPOINT, METRICS, CURVES, RUN, ECI = "checkpoint.pt", "metrics.jsonl", "curves.png", "run.json", "eci.json"
+ENERGY = "energy.jsonl"
+WRITTEN = (CHECKPOINT, METRICS, CURVES, RUN, ECI, ENERGY, ADAPTER_FILE, HEAD_FILE, "adapter_config.json")
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its model is opened."""
+
+    dataset: Dataset
+    report: Report
+    encoder: Encoder
+    plan: Plan
+    steps: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run after its last step. ``ids``: label -> the token, or the layer's output, that it is read at."""
+
+    base: Base
+    classifier: Classifier
+    ids: dict[str, int]
+    record: EciRecord | None
+    history: Sequence[dict[str, Any]]
 
 
 def run(config: Config, *, plan_only: bool = False, fresh: bool = False) -> int:
-    """One run from rows to run.json.
+    """One run from rows to run.json; its status for the shell.
 
     Raises:
         LlamaCareError: it cannot be done; the sentence says why.
     """
     state = _processes()
-    folder = config.folder
     first = state.is_main_process
-    if not plan_only:
-        _clear(folder, fresh=fresh, first=first)
-        state.wait_for_everyone()
-    dataset = read_dataset(config)
-    encoder = Encoder(
-        open_tokenizer(locate(config.base, config.revision)), max_tokens=config.data.max_tokens, style=config.training.style
-    )
-    pools, report = pools_of(dataset, encoder, config)
-    trim = config.data.on_long == "trim"
-    settings = config.training
-    plan = Plan(pools, encoder, settings.batch, settings.seed, settings.permute, trim)
-    steps = settings.steps or plan.steps(settings.epochs)
+    if first and not plan_only:
+        _clear(config.folder, fresh=fresh)
+    state.wait_for_everyone()
+    ready = prepare(config)
+    held = len(ready.dataset.calibration) + len(ready.dataset.conformal)
+    estimated = estimate(config, ready.plan, steps=ready.steps, held=held, timed=plan_only)  # a run's bar soon tells better
     if first:
-        _say(report.text())
-    estimated = estimate(config, plan, steps=steps, held=len(dataset.calibration) + len(dataset.conformal))
-    if first or plan_only:
-        _say(estimated.text())
+        _say(f"{ready.report.text()}\n{estimated.text()}")
     if plan_only:
         return 0
     refuse_what_cannot_fit(estimated)
+    trained = _train(config, ready, first=first)
+    if trained is None:
+        return INTERRUPTED
+    if first:
+        about = _export(config, ready, trained)
+        write_json(config.folder / RUN, about | {"plan": estimated.as_dict()})
+        (config.folder / CHECKPOINT).unlink()
+        _say(_closing(about, trained.record, config.folder))
+    return 0
+
+
+def prepare(config: Config) -> Prepared:
+    """Rows, tokenizer and steps.
+
+    Raises:
+        BadInput: a file, a row or the base's tokenizer cannot be used.
+    """
+    dataset, settings = read_dataset(config), config.training
+    tokenizer = open_tokenizer(locate(config.base, config.revision))
+    encoder = Encoder(tokenizer, max_tokens=config.data.max_tokens, style=settings.style)
+    pools, report = pools_of(dataset, encoder, config)
+    plan = Plan(pools, encoder, settings.batch, settings.seed, settings.permute, config.data.on_long == "trim")
+    return Prepared(dataset, report, encoder, plan, settings.steps or plan.steps(settings.epochs))
+
+
+def _train(config: Config, ready: Prepared, *, first: bool) -> Trained | None:
+    """None where it was stopped before its end; a checkpoint is there then."""
+    folder = config.folder
     base = open_base(config.base, revision=config.revision, quantise=config.quantise, dtype=config.dtype)
-    classifier, ids = classifier_of(base, config, encoder)
-    mark = fingerprint(config, dataset)
-    trainer = Trainer(classifier, plan, config, steps=steps, checkpoint=folder / CHECKPOINT, mark=mark)
+    classifier, ids = classifier_of(base, config, ready.encoder)
+    mark = fingerprint(config, ready.dataset)
+    trainer = Trainer(classifier, ready.plan, config, steps=ready.steps, checkpoint=folder / CHECKPOINT, mark=mark)
     if trainer.resume() and first:
-        _say(f"Going on after step {trainer.done} of {steps}.")
-    energies = folder / "energy.jsonl"
-    progress = Progress(folder / METRICS, steps=steps, done=trainer.done, shown=first)
-    with Energy(config.country, on=first) as energy, _Stop() as stop:
+        _say(f"Going on after step {trainer.done} of {ready.steps}.")
+    progress = Progress(folder / METRICS, steps=ready.steps, done=trainer.done, shown=first)
+    record = None
+    energy = Energy(config.country, on=first)
+    with energy, _Stop() as stop:
         try:
             finished = trainer.run(progress.tell, stop=stop.asked)
         finally:
             progress.close()
-        record = None
         if finished and first:
             reader = in_memory(base, classifier, name=config.name, digest="")
-            record = _fit(config, dataset, encoder, reader, ids)
-    if not first:
-        return 0 if finished else INTERRUPTED
-    with energies.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(energy.record) + "\n")
-    if not finished:
-        _say(f"Stopped after step {trainer.done} of {steps}; kept in {folder / CHECKPOINT}. The same command goes on from there.")
-        return INTERRUPTED
-    _export(folder, base, classifier, record)
-    draw_curves(folder / CURVES, progress.history, title=f"{config.name}: {steps} steps of {settings.batch} rows")
-    spent = added([json.loads(line) for line in energies.read_text(encoding="utf-8").splitlines()])
-    about = _about(config, dataset, report, base, mark=mark, ids=ids, steps=steps, history=progress.history, energy=spent)
-    write_json(folder / RUN, about | {"plan": estimated.as_dict(), "prompt": prompt_digest(encoder.form, settings.style)})
-    (folder / CHECKPOINT).unlink()
-    _say(_closing(about, record, folder))
-    return 0
+            record = _fit(config, ready, reader, ids)
+    if first:
+        with (folder / ENERGY).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(energy.record) + "\n")
+    if finished:
+        return Trained(base, classifier, ids, record, progress.history)
+    if first:
+        kept = f"kept in {folder / CHECKPOINT}. The same command goes on from there."
+        _say(f"Stopped after step {trainer.done} of {ready.steps}; {kept}")
+    return None
 
 
 def classifier_of(base: Base, config: Config, encoder: Encoder) -> tuple[Classifier, dict[str, int]]:
@@ -153,21 +191,24 @@ def _processes() -> PartialState:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
-def _clear(folder: Path, *, fresh: bool, first: bool) -> None:
-    if not first:
-        return
-    if fresh:
-        for name in (CHECKPOINT, METRICS, CURVES, RUN, ECI, ADAPTER_FILE, HEAD_FILE, "adapter_config.json", "energy.jsonl"):
-            (folder / name).unlink(missing_ok=True)
-    if (folder / RUN).is_file():
-        raise BadInput(f"{folder} holds a finished run. Train into another folder with out=FOLDER, or begin anew with --fresh.")
+def _clear(folder: Path, *, fresh: bool) -> None:
+    """The folder, without what an earlier run left where ``fresh``.
+
+    Raises:
+        BadInput: it holds a finished run, or cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in WRITTEN if fresh else ():
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise BadInput(f"The folder {folder} cannot be made ({error.strerror}). Choose another with out=FOLDER.") from error
+        raise BadInput(f"The folder {folder} cannot be written ({error.strerror}). Choose another with out=FOLDER.") from error
+    if (folder / RUN).is_file():
+        raise BadInput(f"{folder} holds a finished run. Train into another folder with out=FOLDER, or begin anew with --fresh.")
 
 
-def _fit(config: Config, dataset: Dataset, encoder: Encoder, reader: TorchReader, ids: dict[str, int]) -> EciRecord | None:
+def _fit(config: Config, ready: Prepared, reader: TorchReader, ids: dict[str, int]) -> EciRecord | None:
+    dataset, encoder = ready.dataset, ready.encoder
     if not ids or not dataset.calibration:
         return None
     head = "paper" if config.head.kind in PAPER else "eci"
@@ -179,58 +220,52 @@ def _fit(config: Config, dataset: Dataset, encoder: Encoder, reader: TorchReader
     return fit_record(reader, token_ids=ids, head=head, style=style, calibration=fitted, conformal=checked, name=config.name)
 
 
-def _export(folder: Path, base: Base, classifier: Classifier, record: EciRecord | None) -> None:
-    """The adapter, its head, the tokenizer with its label tokens, and eci.json; each file whole or not at all."""
+def _export(config: Config, ready: Prepared, trained: Trained) -> dict[str, Any]:
+    """Adapter, head, tokenizer with its label tokens, eci.json, curves, each whole or not at all; then what run.json says."""
+    folder, classifier = config.folder, trained.classifier
     aside = folder / ".export"
     shutil.rmtree(aside, ignore_errors=True)
     classifier.model.save_pretrained(str(aside), safe_serialization=True, save_embedding_layers=False)
-    base.tokenizer.save_pretrained(str(aside))
-    (aside / "README.md").unlink(missing_ok=True)  # peft's empty model card; quantize writes the real one
+    trained.base.tokenizer.save_pretrained(str(aside))
+    (aside / "README.md").unlink(missing_ok=True)  # peft's empty model card
     if classifier.layer is not None:
         save_file(classifier.layer.state_dict(), aside / HEAD_FILE)
     for path in sorted(aside.iterdir()):
         path.replace(folder / path.name)
     aside.rmdir()
+    record = trained.record
     if record is not None:
         write_aside(folder / ECI, lambda path: path.write_text(record.to_json() + "\n", encoding="utf-8"))
+    draw_curves(folder / CURVES, trained.history, title=f"{config.name}: {ready.steps} steps of {config.training.batch} rows")
+    return _about(config, ready, trained)
 
 
-def _about(
-    config: Config,
-    dataset: Dataset,
-    report: Report,
-    base: Base,
-    *,
-    mark: str,
-    ids: dict[str, int],
-    steps: int,
-    history: Sequence[dict[str, Any]],
-    energy: dict[str, Any],
-) -> dict[str, Any]:
+def _about(config: Config, ready: Prepared, trained: Trained) -> dict[str, Any]:
     """run.json: what the next stage checks, and what a reader wants to know."""
-    packages = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
-    seconds = sum(row["seconds"] for row in history)
-    tokens = sum(row["tokens"] for row in history)
+    base, history = trained.base, trained.history
+    seconds, tokens = (sum(row[name] for row in history) for name in ("seconds", "tokens"))
+    energies = (config.folder / ENERGY).read_text(encoding="utf-8").splitlines()
     return {
         "kind": "llamacare-training",
         "version": 1,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "config": config.as_dict(),
-        "fingerprint": mark,
+        "fingerprint": fingerprint(config, ready.dataset),
         "seed": config.training.seed,
         "base": {"reference": config.base, "revision": config.revision, "digest": base.digest, "dtype": str(base.dtype)},
-        "labels": ids,
-        "data": dataset.summary() | {"report": report.record()},
-        "steps": steps,
+        "labels": trained.ids,
+        "prompt": prompt_digest(ready.encoder.form, config.training.style),
+        "data": ready.dataset.summary() | {"report": ready.report.record()},
+        "steps": ready.steps,
         "seconds": seconds,
         "tokens": tokens,
         "tokens_per_s": tokens / seconds if seconds else None,
-        "first": history[0] if history else None,
-        "last": history[-1] if history else None,
-        "energy": energy,
+        "first": history[0],
+        "last": history[-1],
+        "energy": added([json.loads(line) for line in energies]),
         "adapter": digest_of(config.folder / ADAPTER_FILE),
         "machine": {"processor": platform.processor() or platform.machine(), "device": str(base.device), "cores": os.cpu_count()},
-        "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages},
+        "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES},
     }
 
 
@@ -275,4 +310,3 @@ class _Stop:
             raise KeyboardInterrupt
         self._asked = True
         _say("\nStopping after this step ... (once more to stop at once)")
-

@@ -151,7 +151,7 @@ def hub_loader() -> Load:
         BadInput: it is not installed.
     """
     try:
-        import datasets  # type: ignore  # noqa: PLC0415  # heavy, untyped, and only this command needs it
+        import datasets  # noqa: PLC0415  # heavy, and only this command needs it
     except ImportError as error:
         raise BadInput("--hub needs the package datasets, which is not installed. Run: pip install datasets") from error
 

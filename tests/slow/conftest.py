@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.engine.base import Phase
-from app.engine.local import LocalEngine, LocalModel
 from app.engine.embedded import EMBEDDED_NAME, embedded_file
+from app.engine.local import LocalEngine, LocalModel
 
 LOAD_SECONDS = 120  # on a loaded machine; reaching it is a failure, not a measurement
 
