@@ -32,7 +32,7 @@ class Energy:
         try:
             self._tracker = OfflineEmissionsTracker(
                 country_iso_code=country,
-                save_to_file=False,
+                output_methods=[],
                 log_level="critical",
                 measure_power_secs=15,
                 allow_multiple_runs=True,

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plan", action="store_true", help="say parameters, memory, steps and duration, and train nothing")
     parser.add_argument("--fresh", action="store_true", help="begin anew where an earlier run has left something")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="as training.seed=2; every key of finetune/config.py")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # flags and key=value in any order
     try:
         config = load_config(options.config, options.overrides)
         settle(os.environ)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,11 @@ def rows_of(base: Base) -> list[Encoded]:
     return [encoder.question(LETTERED), encoder.question(WORDED)]
 
 
+def prompt_of(row: Encoded) -> Encoded:
+    """The row without its answer."""
+    return replace(row, ids=row.ids[: row.prompt], learnt=row.learnt[: row.prompt])
+
+
 def run(folder: Path, out: Path, *overrides: str) -> int:
     return train.main(["--config", str(SMOKE), f"base={folder}", f"out={out}", f"data.root={ROOT}/assets/bank", *overrides])
 
@@ -94,8 +100,7 @@ def test_label_rows_begin_as_the_labels_own_and_both_losses_reach_adapter_and_ro
     plain = Encoder(base.tokenizer, max_tokens=512).label_ids(LABELS)
     classifier = classifier_on(base)
     batch = Batch.of(rows_of(base), base.device)
-    prompts = Batch.of([Encoded(r.id, r.ids[: r.prompt], r.learnt[: r.prompt], r.prompt, r.read, r.labels, r.truth)
-                        for r in rows_of(base)], base.device)  # fmt: skip
+    prompts = Batch.of([prompt_of(row) for row in rows_of(base)], base.device)
     trained = classifier.scores(prompts)
     letters = Classifier(classifier.model, "letters", plain or {}, weight=0, max_tokens=1).scores(prompts)
     assert torch.allclose(trained, letters, atol=1e-5)
@@ -115,9 +120,7 @@ def test_the_class_is_read_before_any_text_of_the_answer(folder: Callable[[str],
     encoder = Encoder(base.tokenizer, max_tokens=512)
     with torch.no_grad():
         whole = classifier(Batch.of([encoder.question(LETTERED)], base.device)).cls
-        prompt = encoder.question(LETTERED)
-        alone = classifier.scores(Batch.of([Encoded("", prompt.ids[: prompt.prompt], prompt.learnt[: prompt.prompt],
-                                                    prompt.prompt, prompt.read, prompt.labels, prompt.truth)], base.device))  # fmt: skip
+        alone = classifier.scores(Batch.of([prompt_of(encoder.question(LETTERED))], base.device))
     key = LABELS.index(LETTERED.key)
     assert float(whole) == pytest.approx(float(-alone.log_softmax(-1)[0, key]), abs=1e-5)
 
@@ -152,10 +155,14 @@ def native(gguf_file: Path) -> Iterator[Model]:
     model.close()
 
 
+@pytest.fixture(scope="module")
+def tokenizer(gguf_file: Path) -> Any:
+    return open_tokenizer({"pretrained_model_name_or_path": str(gguf_file.parent), "gguf_file": gguf_file.name})
+
+
 @pytest.mark.parametrize("style", list(Style))
 @pytest.mark.parametrize("question", [LETTERED, WORDED], ids=["lettered", "worded"])
-def test_training_and_serving_see_the_same_tokens(gguf_file: Path, native: Model, question: Question, style: Style) -> None:
-    tokenizer = open_tokenizer({"pretrained_model_name_or_path": str(gguf_file.parent), "gguf_file": gguf_file.name})
+def test_training_and_serving_see_the_same_tokens(tokenizer: Any, native: Model, question: Question, style: Style) -> None:
     encoder = Encoder(tokenizer, max_tokens=2048, style=style)
     form = ChatFormat(native.chat_template(), native.bos, native.eos)
     assert encoder.form == form
@@ -169,8 +176,8 @@ def test_training_and_serving_see_the_same_tokens(gguf_file: Path, native: Model
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(folder: Callable[[str], Path], tmp_path: Path) -> None:
     short = ("training.steps=12", "training.checkpoint_every=1", "training.careful=false")
     assert run(folder("tied"), tmp_path / "whole", *short) == 0
-    command = [sys.executable, "-m", "finetune.train", "--config", str(SMOKE), f"base={folder('tied')}", f"out={tmp_path / 'cut'}",
-               f"data.root={ROOT}/assets/bank", *short]  # fmt: skip
+    cut = (f"base={folder('tied')}", f"out={tmp_path / 'cut'}", f"data.root={ROOT}/assets/bank", *short)
+    command = [sys.executable, "-m", "finetune.train", "--config", str(SMOKE), *cut]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     metrics = tmp_path / "cut" / "metrics.jsonl"
     while process.poll() is None and (not metrics.is_file() or metrics.read_text().count("\n") < 3):
@@ -179,9 +186,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(folder: Callable[[s
     process.wait()
     assert not (tmp_path / "cut" / "run.json").exists()
     assert run(folder("tied"), tmp_path / "cut", *short) == 0
-    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert whole.keys() == cut.keys()
-    assert [name for name in whole if not torch.equal(whole[name], cut[name])] == []
+    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert whole.keys() == resumed.keys()
+    assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps == list(range(1, 13))
 
@@ -242,8 +249,6 @@ class Broken(Classifier):
         return self.spoil(super().loss(*arguments))
 
     def forward(self, batch: Batch) -> Any:
-        from dataclasses import replace
-
         sums = super().forward(batch)
         return replace(sums, text=self.spoil(sums.text), cls=self.spoil(sums.cls))
 
