@@ -8,6 +8,7 @@ from app.engine.embedded import EMBEDDED_LICENCE, EMBEDDED_NAME, embedded_file
 from app.engine.local import LocalModel
 from app.settings import Settings
 
+
 def chosen_model(settings: Settings) -> LocalModel:
     """The model that the settings name, else the embedded one. A named file is checked by the engine, not here.
 

@@ -228,6 +228,20 @@ def add_adapter(base: Base, lora: Lora, rows: Sequence[int], *, seed: int) -> Pe
     return model
 
 
+def load_adapter(base: Base, folder: Path) -> PeftModel:
+    """A trained adapter on its base, whose label tokens are there."""
+    keep_trainable(base.model)
+    return PeftModel.from_pretrained(base.model, str(folder))
+
+
+def optimiser_for(groups: list[dict[str, Any]], device: torch.device, *, weight_decay: float) -> torch.optim.Optimizer:
+    """AdamW; on a GPU paged, so that its state moves to ordinary memory when a long row fills the card (QLoRA, section 3)."""
+    if device.type == "cuda":
+        paged: torch.optim.Optimizer = bitsandbytes.optim.PagedAdamW32bit(groups, weight_decay=weight_decay)
+        return paged
+    return torch.optim.AdamW(groups, weight_decay=weight_decay)
+
+
 def _output_name(model: nn.Module) -> str:
     output = model.get_output_embeddings()  # type: ignore[operator]
     return next(str(name) for name, layer in model.named_modules() if layer is output).rpartition(".")[2]

@@ -19,7 +19,7 @@ from accelerate.utils import reduce
 from torch import nn
 
 from app.errors import LlamaCareError
-from finetune.base import trainable
+from finetune.base import optimiser_for, trainable
 from finetune.batches import Plan, micro_batches
 from finetune.config import Config, Training
 from finetune.encode import Encoded
@@ -85,7 +85,9 @@ class Trainer:
         self._device = next(classifier.parameters()).device
         self._adapter = [p for name, p in trainable(classifier) if "lora_" in name]
         self._heads = [p for name, p in trainable(classifier) if "lora_" not in name]
-        self._optimiser = _optimiser(self._adapter, self._heads, config, self._device)
+        groups = [{"params": self._adapter, "lr": config.lora.rate}, {"params": self._heads, "lr": config.head.rate}]
+        used = [group for group in groups if group["params"]]
+        self._optimiser = optimiser_for(used, self._device, weight_decay=config.training.weight_decay)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self._stuck = 0
 
@@ -213,15 +215,3 @@ class Trainer:
                 "On a CPU set quantise=none; elsewhere check that bitsandbytes is the release of finetune/requirements.txt."
             )
         return norm
-
-
-def _optimiser(adapter: list[nn.Parameter], heads: list[nn.Parameter], config: Config, device: torch.device) -> Any:
-    groups = [{"params": adapter, "lr": config.lora.rate}]
-    if heads:
-        groups.append({"params": heads, "lr": config.head.rate})
-    if device.type == "cuda":
-        # Paged: its state moves to ordinary memory when a long row fills the card (Dettmers et al. 2023, section 3).
-        import bitsandbytes  # noqa: PLC0415
-
-        return bitsandbytes.optim.PagedAdamW32bit(groups, weight_decay=config.training.weight_decay)
-    return torch.optim.AdamW(groups, weight_decay=config.training.weight_decay)

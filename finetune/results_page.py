@@ -28,6 +28,8 @@ ALLOWED = 1.01  # a calibration may make the held-out NLL worse by this much
 PAGE = Path(__file__).parent / "RESULTS.md"
 REMARKS = Path(__file__).parent / "remarks.json"
 
+NOT_RUN = "Not run yet: the time did not reach. The commands stand in `python -m finetune.results --list`."
+
 Metrics = Mapping[str, Any]
 
 
@@ -134,9 +136,14 @@ def _usmle(work: Path) -> Iterator[str]:
 
 
 def _calibration(work: Path) -> Iterator[str]:
-    found = calibrations(work / "calibration" / "medmcqa")
     yield "## Calibration on few rows"
     yield ""
+    folder = work / "calibration" / "medmcqa"
+    if not (folder / "metrics.json").is_file():
+        yield NOT_RUN
+        yield ""
+        return
+    found = calibrations(folder)
     yield (
         f"Label scores of MedMCQA questions, not calibrated; {DRAWS} random draws of rows to fit on, the held-out negative "
         "log-likelihood on all the others, means. The target: never worse than none by more than 1 %."
@@ -153,6 +160,10 @@ def _calibration(work: Path) -> Iterator[str]:
 def _ablations(work: Path) -> Iterator[str]:
     yield "## Ablations"
     yield ""
+    if not (work / "ablations" / "compared" / "compare.md").is_file():
+        yield NOT_RUN
+        yield ""
+        return
     yield (
         "Each is one change against `eci`, seed 1, on the same PubMedQA rows, one epoch, without calibration. What made it worse "
         "stays here too; with this few test questions most differences are within chance, as McNemar's test says. "

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import DynamicCache
 
@@ -22,7 +21,7 @@ from app.engine.base import LabelRequest
 from app.errors import BadInput
 from app.prompts import ChatFormat
 from app.records import ANSWER_WORDS, LABELS, OPTION_LETTERS, Prompt
-from finetune.base import Base, add_labels, base_digest, keep_trainable, open_base, read_run
+from finetune.base import Base, add_labels, base_digest, load_adapter, open_base, read_run
 from finetune.config import read_config
 from finetune.encode import Encoded, Encoder
 from finetune.files import digest_of
@@ -181,8 +180,7 @@ def open_trained(path: Path) -> tuple[Base, Classifier, EciRecord | None]:
         ids = add_labels(base, init=config.head.init, seed=config.training.seed)
     elif config.head.kind == "letters":
         ids = _plain(Encoder(base.tokenizer, max_tokens=2**30))
-    keep_trainable(base.model)
-    model = PeftModel.from_pretrained(base.model, str(path))
+    model = load_adapter(base, path)
     classifier = Classifier(model, config.head.kind, ids, weight=config.head.weight, max_tokens=config.data.max_tokens)
     if classifier.layer is not None:
         classifier.layer.load_state_dict(load_file(path / HEAD_FILE, device=str(base.device)))

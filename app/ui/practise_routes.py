@@ -119,7 +119,7 @@ def item_json(question: Question, progress: Progress) -> dict[str, Any]:
     return {
         "id": question.id,
         "number": progress.questions.index(question) + 1,
-        "stem": question.stem,
+        "stem": f"{question.context}\n\n{question.stem}" if question.context else question.stem,
         "options": dict(question.options),
         "system": question.system,
         "subject": question.subject,

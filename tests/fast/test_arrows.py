@@ -140,6 +140,33 @@ def test_migrations_are_run_by_the_store_alone() -> None:
     assert {s.part for s in SOURCES for arrow in arrows(s) if arrow.target == "app.migrations"} == {"store"}
 
 
+# What training may import of the application (DESIGN.md, The house), with the parts that these were split into.
+FINETUNE_USES = frozenset(
+    {"errors", "records", "rowfiles", "layouts", "questions", "prompts", "eci", "calibration", "measure", "engine"}
+)
+FINETUNE_HOMES = {
+    "peft": {"base"},
+    "bitsandbytes": {"base"},
+    "codecarbon": {"energy"},
+    "accelerate": {"loop", "run"},
+    "matplotlib": {"plots", "progress"},
+    "yaml": {"config"},
+    "llama_cpp": set(),
+    "gradio": set(),
+}
+FINETUNE = tuple(read_source(path) for path in sorted((ROOT / "finetune").glob("*.py")))
+
+
+@pytest.mark.parametrize("source", FINETUNE, ids=lambda source: source.part)
+def test_training_uses_only_the_lower_parts_of_the_application(source: Source) -> None:
+    name = source.path.stem
+    for arrow in arrows(source):
+        if arrow.library == "app":
+            assert part_of(arrow.target) in FINETUNE_USES, f"{source.at(arrow.node)} imports {arrow.target}"
+        assert arrow.library != "quantize", source.at(arrow.node)
+        assert name in FINETUNE_HOMES.get(arrow.library, {name}), f"{source.at(arrow.node)} imports {arrow.library}"
+
+
 @pytest.mark.parametrize("package", ["app.engine", "app.ui"])
 def test_no_circle_within_a_package(package: str) -> None:
     below = {

@@ -18,12 +18,14 @@ from starlette.types import Message, Receive, Scope, Send
 from app.chat import Chat
 from app.engine.fake import FAKE_INFO, FAKE_SIGHT, FakeEngine
 from app.questions import Bank
-from app.records import Status
+from app.quiz import Progress
+from app.records import Question, Round, Status
 from app.shell import COOKIE, MAX_BODY, TOKEN, TrustedHosts
 from app.store import Store
 from app.ui.ask_routes import REDRAW_SECONDS
 from app.ui.engine_routes import status_json
 from app.ui.event_stream import EventStream
+from app.ui.practise_routes import item_json
 from app.ui.visitors import HEADER
 from app.web import build_web
 from tests.conftest import new_token, parts_for, settings_for, visitor_headers
@@ -497,3 +499,11 @@ def test_closing_the_application_closes_the_engine(tmp_path: Path, engine: FakeE
     with TestClient(build_web(settings_for(tmp_path), parts_for(engine, store, bank))):
         assert engine.failure == ""
     assert engine.failure
+
+
+def test_a_question_on_a_text_is_shown_with_the_text_before_it() -> None:
+    question = Question(
+        id="q", context="Ten people were asked.", stem="Were they well?", options={"A": "yes", "B": "no"}, key="A"
+    )
+    progress = Progress(Round(id="r", number=1, order=("q",)), (question,), {}, frozenset())
+    assert item_json(question, progress)["stem"] == "Ten people were asked.\n\nWere they well?"

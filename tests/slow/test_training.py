@@ -22,9 +22,10 @@ from app.calibration import EciRecord
 from app.engine.base import LabelRequest
 from app.engine.embedded import embedded_file
 from app.engine.llama import Model, NativeLog
+from app.errors import BadInput
 from app.prompts import ChatFormat, Style, question_prompt
 from app.records import LABELS, Question
-from finetune import train
+from finetune import evaluate, train
 from finetune.base import Base, add_adapter, add_labels, keep_trainable, open_base, open_tokenizer, trainable
 from finetune.config import Config, Lora, load_config
 from finetune.encode import Encoded, Encoder
@@ -215,6 +216,38 @@ def test_a_finished_run_is_complete_and_its_adapter_reads_as_it_was_trained(
     capsys.readouterr()
     assert run(folder("untied"), out) == 2
     assert "holds a finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("rows", "eci"), ("rows", "branched"), ("rows", "generate"), ("hidden", "eci"), ("paper", "paper")]
+)
+def test_what_was_trained_can_be_measured(folder: Callable[[str], Path], tmp_path: Path, kind: str, method: str) -> None:
+    assert run(folder("tied"), tmp_path / "run", f"head.kind={kind}", "quantise=none", "data.split={}") == 0
+    questions = str(ROOT / "assets" / "bank" / "immune.jsonl")
+    measured = ["--model", str(tmp_path / "run"), "--questions", questions, "--method", method, "--out", str(tmp_path / "out")]
+    assert evaluate.main([*measured, "--limit", "3"]) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["n"] == 3
+    assert (metrics["ece"] is None) == (method == "generate")
+    if method == "branched":
+        assert metrics["flips"] == 0
+
+
+def test_an_adapter_is_refused_on_another_base(folder: Callable[[str], Path], tmp_path: Path) -> None:
+    base = save_model(tmp_path / "base", "tied")
+    assert run(base, tmp_path / "run", "quantise=none", "data.split={}") == 0
+    weights_file = base / "model.safetensors"
+    weights_file.write_bytes(weights_file.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(BadInput, match="the adapter fits no other"):
+        open_torch_reader(tmp_path / "run")
+
+
+def test_the_smoke_config_trains_the_embedded_model_in_four_bits(tmp_path: Path) -> None:
+    overrides = [f"out={tmp_path}", f"data.root={ROOT}/assets/bank"]
+    assert train.main(["--config", str(SMOKE), *overrides]) == 0
+    steps = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert len(steps) == 3
+    assert all(step["gradient"] > 0 for step in steps)
 
 
 def test_two_processes_train_as_one(folder: Callable[[str], Path], tmp_path: Path) -> None:
