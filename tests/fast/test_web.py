@@ -504,7 +504,5 @@ def test_closing_the_application_closes_the_engine(tmp_path: Path, engine: FakeE
 def test_a_question_on_a_text_is_shown_with_the_text_before_it() -> None:
     asked = {"stem": "Were they well?", "context": "Ten people were asked."}
     question = Question(id="q", **asked, options={"A": "yes", "B": "no"}, key="A")
-        id="q", context="Ten people were asked.", stem="Were they well?", options={"A": "yes", "B": "no"}, key="A"
-    )
     progress = Progress(Round(id="r", number=1, order=("q",)), (question,), {}, frozenset())
     assert item_json(question, progress)["stem"] == "Ten people were asked.\n\nWere they well?"
