@@ -21,6 +21,16 @@ from app.errors import BadInput
 from app.prompts import Style
 
 HeadKind = Literal["rows", "letters", "hidden", "paper", "paper_repaired", "none"]
+# What tables call the heads.
+NAMES = types.MappingProxyType(
+    {
+        "rows": "eci",
+        "letters": "plain letters, trained",
+        "hidden": "float32 layer, trained",
+        "paper": "paper",
+        "paper_repaired": "paper, repaired",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ same command goes on. Several such folders: `python -m finetune.compare`. Knows 
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from app.errors import BadInput, LlamaCareError
 from app.questions import read_questions
 from app.records import Question
 from app.rowfiles import Refusal
-from finetune.environment import INTERRUPTED, settle
+from finetune.environment import INTERRUPTED
 from finetune.figures import label_set
 from finetune.methods import Answers, answers_of, refuse_unreadable
 from finetune.options import Options, identity, read_options
@@ -40,7 +39,6 @@ LIBRARIES = ("numpy", "llama-cpp-python", "torch", "transformers", "peft")
 
 def main(argv: Sequence[str] | None = None, *, opener: Callable[[Path], Reader] = open_reader, draw: Draw = draw_pictures) -> int:
     """The command; its exit code. ``opener`` loads the model, ``draw`` makes the pictures."""
-    settle(os.environ)
     try:
         run(read_options(sys.argv[1:] if argv is None else argv), opener, draw)
     except LlamaCareError as error:

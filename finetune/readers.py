@@ -5,6 +5,7 @@ What is measured is what users run, so a GGUF is read by the engine that serves 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from app.engine.local import LocalEngine, LocalModel
 from app.errors import BadInput, EngineError, ModelFileError, NoLabels
 from app.prompts import ChatFormat, stop_texts
 from app.records import Prompt
+from finetune.environment import load_torch
 from finetune.files import digest_of
 
 CONTEXT = 16384  # tokens, shared by all that is read at once: five examples with a text each and a question are some 4000
@@ -117,6 +119,7 @@ def open_reader(path: Path) -> Reader:
     if path.is_dir():
         _check_folder(path)
         # torch takes seconds to load and is not needed to measure a GGUF.
+        load_torch(os.environ)
         from finetune.torch_reader import open_torch_reader  # noqa: PLC0415
 
         return open_torch_reader(path)

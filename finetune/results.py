@@ -7,7 +7,6 @@ can be stopped and gone on with. The tables are written by `finetune.compare`; `
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 import time
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune import compare, data, evaluate, train
-from finetune.environment import settle
+from finetune.config import NAMES
 
 EMBEDDED = Path("embedded")
 SEEDS = (1, 2, 3)
@@ -149,9 +148,9 @@ def ablations(place: Place) -> Iterator[Command]:
 
 
 def calibration(place: Place) -> Iterator[Command]:
-    """Label scores of 560 questions, on which calibrations of 25, 100 and 400 rows are tried (`finetune.results_page`)."""
+    """Label scores of 460 questions, on which calibrations of 25, 100 and 400 rows are tried (`finetune.results_page`)."""
     file, model = place.root / "medmcqa/dev.jsonl", place.work / "usmle" / "rows"
-    more = ("--limit", "560", "--uncalibrated", "--name", "eci, uncalibrated")
+    more = ("--limit", "460", "--uncalibrated", "--name", "eci, uncalibrated")
     yield evaluation(place, "calibration/medmcqa", file, "eci", model=model, more=more)
 
 
@@ -171,13 +170,6 @@ def compare_all(place: Place) -> Iterator[Command]:
 
 # What makes a run short enough for three seeds of five heads on two cores.
 SHORT = ("data.max_tokens=224", "training.epochs=1", "training.batch=4", "training.micro_tokens=1024", "lora.rate=3e-4")
-NAMES = {
-    "rows": "eci",
-    "letters": "plain letters, trained",
-    "hidden": "float32 layer, trained",
-    "paper": "paper",
-    "paper_repaired": "paper, repaired",
-}
 UNTRAINED = {"letters": "letters, untrained", "generate": "generate, untrained", "majority": "majority"}
 EXTRA = (
     ("eci", ("--mode", "careful"), "eci, careful"),
@@ -196,7 +188,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of pubmedqa, these heads alone")
     parser.add_argument("--list", action="store_true", help="print the commands and run none")
     options = parser.parse_args(arguments)
-    settle(os.environ)
     place = Place(options.data.resolve(), options.work.resolve(), tuple(options.seeds), tuple(options.kinds))
     parts = dict(zip(PARTS, (pubmedqa, usmle, ablations, calibration, compare_all), strict=True))
     for command in (command for part in options.only for command in parts[part](place)):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.errors import LlamaCareError
 from finetune.config import load_config
-from finetune.environment import INTERRUPTED, settle
+from finetune.environment import INTERRUPTED, load_torch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_intermixed_args(arguments)  # flags and key=value in any order
     try:
         config = load_config(options.config, options.overrides)
-        settle(os.environ)
-        from finetune.run import run  # noqa: PLC0415  # torch comes with it, and reads the environment as it is loaded
+        load_torch(os.environ)
+        from finetune.run import run  # noqa: PLC0415  # it takes seconds to load, and --help needs none of it
 
         return run(config, plan_only=options.plan, fresh=options.fresh)
     except LlamaCareError as error:
