@@ -233,6 +233,13 @@ def test_what_was_trained_can_be_measured(folder: Callable[[str], Path], tmp_pat
         assert metrics["flips"] == 0
 
 
+@pytest.mark.parametrize("kind", ["tied", "untied"])
+def test_bfloat16_and_gradient_checkpointing_train_as_on_a_gpu(folder: Callable[[str], Path], tmp_path: Path, kind: str) -> None:
+    as_there = ("dtype=bfloat16", "quantise=nf4", "training.checkpointing=on", "training.style=steps")
+    assert run(folder(kind), tmp_path, *as_there) == 0
+    assert {weight.dtype for weight in weights(tmp_path).values()} == {torch.float32}
+
+
 def test_an_adapter_is_refused_on_another_base(folder: Callable[[str], Path], tmp_path: Path) -> None:
     base = save_model(tmp_path / "base", "tied")
     assert run(base, tmp_path / "run", "quantise=none", "data.split={}") == 0
