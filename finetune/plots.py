@@ -22,6 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":")
 MIN_SHOWN = 5  # questions in a bin; the share of right answers among fewer says nothing
+BESIDE = 5  # methods that a legend inside the picture has room for
 MIN_COVERED = 10  # questions answered; the risk of fewer jumps
 NONE = "no method here gives probabilities"
 
@@ -103,7 +104,12 @@ def _finish(figure: Figure, axes: Axes, path: Path, *, empty: bool) -> None:
     if empty:
         axes.text(0.5, 0.6, NONE, ha="center", transform=axes.transAxes)
     elif axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="best", fontsize=9, framealpha=0.9)
+        beside = len(axes.get_legend_handles_labels()[0]) > BESIDE
+        if beside:
+            figure.set_figwidth(10)
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)
+        else:
+            axes.legend(loc="best", fontsize=9, framealpha=0.9)
     for each in figure.axes:
         each.grid(visible=True, color="#dddddd", linewidth=0.6)
         each.set_axisbelow(True)

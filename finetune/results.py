@@ -107,7 +107,14 @@ def usmle(place: Place) -> Iterator[Command]:
     sets = {"medqa": (place.root / "medqa/dev_4opt.jsonl", "60"), "medmcqa": (place.root / "medmcqa/dev.jsonl", "100")}
     heads = {"rows": "eci", "paper": "paper", "paper_repaired": "paper"}
     rows = "[{file: medqa/train_subset1030_4opt.jsonl, limit: 130}, {file: headqa_en/dev.jsonl, limit: 130}]"
-    common = (f"data.root={place.root}", f"data.train={rows}", "data.overlap_share=0.2", "training.batch=4", "lora.rate=3e-4")
+    common = (
+        f"data.root={place.root}",
+        f"data.train={rows}",
+        "data.overlap_share=0.2",
+        "training.batch=4",
+        "lora.rate=3e-4",
+        "head.rate=1e-3",
+    )
     for kind in heads:
         held = "data.split={calibration: 60, conformal: 100}" if kind == "rows" else "data.split={calibration: 0, conformal: 160}"
         careful = "training.careful=false"
@@ -133,6 +140,7 @@ def ablations(place: Place) -> Iterator[Command]:
     added = ", ".join(f"{{file: {extra}/{kind}.jsonl, limit: 20}}" for kind in ("medquad", "openstax"))
     mixed = f"[{{file: {split}/train.jsonl}}, {added}]"
     changes = {
+        "label rows at 1e-4, as is now the default": ("head.rate=1e-4",),
         "w = 0.1": ("head.weight=0.1",),
         "w = 1, no LM loss": ("head.weight=1.0",),
         "rows drawn at random": ("head.init=random",),
@@ -162,14 +170,21 @@ def compare_all(place: Place) -> Iterator[Command]:
     for name in ("medqa", "medmcqa"):
         kinds = ("rows", "paper", "paper_repaired", "letters", "generate", "majority")
         tables[f"usmle/{name}"] = [f"usmle/{name}-{kind}" for kind in kinds]
-    tables["ablations"] = [f"pubmedqa/rows-{SEEDS[0]}/test", *(f"ablations/{number}/test" for number in range(1, 6))]
+    tables["ablations"] = [f"pubmedqa/rows-{SEEDS[0]}/test", *(f"ablations/{number}/test" for number in range(1, 7))]
     for name, folders in tables.items():
         there = [folder for folder in folders if (place.work / folder / "metrics.json").is_file()]
         yield comparison(place, f"{name}/compared" if "/" not in name else f"{name}-compared", there)
 
 
 # What makes a run short enough for three seeds of five heads on two cores.
-SHORT = ("data.max_tokens=224", "training.epochs=1", "training.batch=4", "training.micro_tokens=1024", "lora.rate=3e-4")
+SHORT = (
+    "data.max_tokens=224",
+    "training.epochs=1",
+    "training.batch=4",
+    "training.micro_tokens=1024",
+    "lora.rate=3e-4",
+    "head.rate=1e-3",
+)
 UNTRAINED = {"letters": "letters, untrained", "generate": "generate, untrained", "majority": "majority"}
 EXTRA = (
     ("eci", ("--mode", "careful"), "eci, careful"),

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ ROWS = (25, 100, 400)
 DRAWS = 40
 ALLOWED = 1.01  # a calibration may make the held-out NLL worse by this much
 PAGE = Path(__file__).parent / "RESULTS.md"
+PICTURES = Path(__file__).parent / "pictures"
 REMARKS = Path(__file__).parent / "remarks.json"
 
 NOT_RUN = "Not run yet: the time did not reach. The commands stand in `python -m finetune.results --list`."
@@ -118,6 +120,7 @@ def _pubmedqa(work: Path) -> Iterator[str]:
     yield ""
     yield from _tables(folder / "compared")
     yield ""
+    yield from _pictures(folder)
     yield "### Against the targets"
     yield ""
     yield from _verdicts(read_json(folder / "compared" / "compare.json"))
@@ -161,7 +164,7 @@ def _calibration(work: Path) -> Iterator[str]:
 def _ablations(work: Path) -> Iterator[str]:
     yield "## Ablations"
     yield ""
-    if not (work / "ablations" / "compared" / "compare.md").is_file():
+    if not any((work / "ablations").glob("[0-9]/test/metrics.json")):
         yield NOT_RUN
         yield ""
         return
@@ -240,6 +243,23 @@ def _met(met: bool, by: float) -> str:
 
 def _tables(folder: Path) -> Iterator[str]:
     yield (folder / "compare.md").read_text(encoding="utf-8").strip()
+
+
+def _pictures(work: Path) -> Iterator[str]:
+    """Copies of the comparison's pictures and of one run's curves, beside the page."""
+    for source, name, shown in (
+        (
+            work / "compared" / "reliability.png",
+            "reliability.png",
+            "Reliability: how often the methods are right when they say p",
+        ),
+        (work / "compared" / "risk_coverage.png", "risk_coverage.png", "Risk over coverage"),
+        (work / "rows-1" / "curves.png", "curves.png", "Loss and label accuracy of eci, seed 1"),
+    ):
+        PICTURES.mkdir(exist_ok=True)
+        shutil.copyfile(source, PICTURES / name)
+        yield f"![{shown}](pictures/{name})"
+        yield ""
 
 
 def _sizes(folder: Path) -> list[tuple[str, int]]:
