@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from app.measure import BINS, BoolArray, FloatArray, risk_coverage_curve
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one fewer than colours, so that no pair comes back soon
 DASHES = ("-", "--", "-.", ":")
 MIN_SHOWN = 5  # questions in a bin; the share of right answers among fewer says nothing
 BESIDE = 5  # methods that a legend inside the picture has room for

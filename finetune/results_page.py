@@ -251,7 +251,7 @@ def _pictures(work: Path) -> Iterator[str]:
         (
             work / "compared" / "reliability.png",
             "reliability.png",
-            "Reliability: how often the methods are right when they say p",
+            "How often each method is right when it says p",
         ),
         (work / "compared" / "risk_coverage.png", "risk_coverage.png", "Risk over coverage"),
         (work / "rows-1" / "curves.png", "curves.png", "Loss and label accuracy of eci, seed 1"),
