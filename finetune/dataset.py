@@ -13,7 +13,7 @@ from app.errors import BadInput
 from app.records import Question
 from finetune.batches import Pool
 from finetune.config import Config, Source
-from finetune.encode import Encoded, Encoder, TooLong
+from finetune.encode import Encoder, TooLong
 from finetune.files import digest_of
 from finetune.overlap import find_overlap
 from finetune.rows import ChatRow, QuestionRow, Report, Row, TextRow, collect, read_path
@@ -139,12 +139,6 @@ def fitting(questions: Iterable[Question], encoder: Encoder, room: int, *, trim:
             if len(encoder.prompt(shorter)) <= room:
                 kept.append(shorter)
     return kept
-
-
-def longest(pools: Sequence[Pool], encoder: Encoder, *, trim: bool) -> list[Encoded]:
-    """Every row once, as it stands, longest first: what plans and previews are made of."""
-    rows = [encoder.question(q.question, q.examples, trim=trim) for pool in pools for q in pool.questions]
-    return sorted((*rows, *(row for pool in pools for row in pool.encoded)), key=lambda row: -len(row.ids))
 
 
 def fingerprint(config: Config, dataset: Dataset) -> str:

@@ -22,7 +22,8 @@ from app.eci import cyclic_orders, mean_over_orders
 from app.engine.base import LabelRequest
 from app.measure import measure
 from app.prompts import Style, prompt_digest, question_prompt
-from app.records import ANSWER_WORDS, Question
+from app.records import Question
+from finetune.readings import labels_of
 from finetune.torch_reader import TorchReader
 
 LEVEL = 0.9
@@ -43,11 +44,6 @@ class Scored:
 
     def of(self, mode: Mode) -> FloatArray | None:
         return self.fast if mode == "fast" else self.careful
-
-
-def canonical(question: Question) -> Labels:
-    """The question's labels in the order in which scores are kept: letters as they come, words as PubMedQA names them."""
-    return tuple(label for label in ANSWER_WORDS if label in question.options) if question.worded else tuple(question.options)
 
 
 def score(
@@ -76,7 +72,7 @@ def score(
         ]
         scores = iter(reader.scores(requests, head))
         for question, each in zip(chunk, orders, strict=True):
-            labels, rows = canonical(question), [next(scores) for _ in each]
+            labels, rows = labels_of(question), [next(scores) for _ in each]
             places = [tuple(question.options).index(label) for label in labels]
             fast.setdefault(labels, []).append(rows[0][places])
             truth.setdefault(labels, []).append(labels.index(question.key))

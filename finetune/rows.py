@@ -182,16 +182,17 @@ def parse_training_row(row: Mapping[str, Any]) -> Row:
                 raise BadRow("example_records", "expected a list of questions.")
             return QuestionRow(parse_question(row), tuple(parse_question(example) for example in shown))
         case "chat":
-            origin = {name: _text(row, name, needed=False) for name in ("source", "licence")}
-            return ChatRow(_text(row, "id"), _turns(row.get("messages")), **origin)
+            origin = {name: text_of(row, name, needed=False) for name in ("source", "licence")}
+            return ChatRow(text_of(row, "id"), _turns(row.get("messages")), **origin)
         case "text":
-            origin = {name: _text(row, name, needed=False) for name in ("title", "source", "licence")}
-            return TextRow(_text(row, "id"), _text(row, "text"), **origin)
+            origin = {name: text_of(row, name, needed=False) for name in ("title", "source", "licence")}
+            return TextRow(text_of(row, "id"), text_of(row, "text"), **origin)
         case other:
             raise BadRow("kind", f"it is {other!r:.40}; expected question, chat or text.")
 
 
-def _text(row: Mapping[str, Any], name: str, *, needed: bool = True) -> str:
+def text_of(row: Mapping[str, Any], name: str, *, needed: bool = True) -> str:
+    """A field without outer white space; "" for an absent one that is not ``needed``. Raises BadRow for any other value."""
     value = row.get(name)
     if value in (None, "") and not needed:
         return ""
@@ -218,7 +219,7 @@ def _turns(messages: object) -> tuple[tuple[str, str], ...]:
         if role not in ROLES:
             raise BadRow("messages", f"turn {number} has the role {role!r:.40}; expected {', '.join(ROLES)}.", Fault.LABEL)
         try:
-            turns.append((role, _text(message, "content")))
+            turns.append((role, text_of(message, "content")))
         except BadRow as bad:
             raise BadRow("messages", f"turn {number}, content: {bad}", bad.fault) from bad
     spoken = [role for role, _ in turns if role != "system"]

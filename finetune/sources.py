@@ -11,7 +11,7 @@ from app.errors import BadInput
 from app.layouts import Layout, content_id, recognise
 from app.questions import parse_question, read_questions
 from app.rowfiles import BadRow, Fault, Refusal, read_objects, refusal
-from finetune.rows import ChatRow, QuestionRow, Reading, Row, TextRow, parse_training_row, read_path
+from finetune.rows import ChatRow, QuestionRow, Reading, Row, TextRow, parse_training_row, read_path, text_of
 
 PLAIN = (".txt", ".md")
 Load = Callable[[str, str | None, str], Iterable[Mapping[str, Any]]]
@@ -72,35 +72,22 @@ def _parse(source: Source, row: Mapping[str, Any]) -> Row:
     """Ids come from the content: MedQuAD's own are not unique, and the same answer stands in several of its collections."""
     match source:
         case Source.MEDQUAD:
-            question, answer = _said(row, "question"), _said(row, "answer")
+            question, answer = text_of(row, "question"), text_of(row, "answer")
             origin = " ".join(part for part in ("MedQuAD", _told(row, "url")) if part)
             turns = (("user", question), ("assistant", answer))
             return ChatRow(content_id("medquad", question, answer), turns, source=origin, licence="CC BY 4.0")
         case Source.OPENSTAX:
-            text, title = _said(row, "text"), _told(row, "heading")
+            text, title = text_of(row, "text"), _told(row, "heading")
             origin = f"OpenStax, {_told(row, 'book')}, {_told(row, 'url')}".strip(", ")
             return TextRow(content_id("openstax", title, text), text, title, source=origin, licence=_told(row, "license"))
         case _:
-            text, title = _said(row, "text"), _told(row, "title")
+            text, title = text_of(row, "text"), _told(row, "title")
             named = row["id"] if isinstance(row.get("id"), str) and row["id"].strip() else content_id("text", title, text)
             return TextRow(named, text, title, source=_told(row, "source"), licence=_told(row, "licence"))
 
 
-def _said(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if name not in row:
-        raise BadRow(name, "it is missing; expected a text that is not empty.", Fault.MISSING)
-    if not isinstance(value, str) or not value.strip():
-        raise BadRow(name, f"it is {value!r:.40}; expected a text that is not empty.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise BadRow(name, "it holds half of a character. Write the character itself.") from error
-    return value.strip()
-
-
 def _told(row: Mapping[str, Any], name: str) -> str:
-    return _said(row, name) if row.get(name) else ""
+    return text_of(row, name) if row.get(name) else ""
 
 
 def _plain_text(path: Path) -> Reading:
