@@ -159,6 +159,11 @@ def label_tokens(tokenize: Callable[[str], Sequence[int]], labels: Sequence[str]
     return ids if len(set(ids.values())) == len(ids) else None
 
 
+def label_token(label: str) -> str:
+    """The appended token that a trained model's class is read at; never text."""
+    return f"<|label_{label}|>"
+
+
 def prompt_digest(form: ChatFormat, style: Style = Style.LABEL) -> str:
     """Names how questions are asked of a model: the first 16 hexadecimal digits of SHA-256 over rendered probes.
 

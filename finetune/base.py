@@ -5,10 +5,12 @@ Sources: QLoRA (Dettmers et al. 2023) for NF4 with double quantisation; DESIGN.m
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import platform
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,12 @@ import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from app.engine.embedded import embedded_file
+from app.bases import base_digest, base_path
 from app.errors import BadInput
+from app.prompts import label_token
 from app.records import LABELS
 from finetune.config import Lora
 from finetune.encode import Encoder
-
-EMBEDDED = "embedded"
-WEIGHTS = ("*.safetensors", "*.gguf")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def locate(reference: str, revision: str = "") -> dict[str, Any]:
     Raises:
         BadInput: a path that does not exist or holds no weights that are safe to load.
     """
-    path = embedded_file() if reference == EMBEDDED else Path(reference)
+    path = base_path(reference)
     if path.suffix == ".gguf":
         if not path.is_file():
             raise BadInput(f"The base is {reference!r}, and there is no such file. Give a .gguf file, a folder or a hub id.")
@@ -163,10 +163,6 @@ def keep_trainable(model: nn.Module) -> None:
             layer.support_avx512bf16_for_cpu = False
 
 
-def label_token(label: str) -> str:
-    return f"<|label_{label}|>"
-
-
 def add_labels(base: Base, *, init: str, seed: int) -> dict[str, int]:
     """Appends a token a label to tokenizer and model, its output row a copy of the label's own, and returns their ids.
 
@@ -221,7 +217,8 @@ def add_adapter(base: Base, lora: Lora, rows: Sequence[int], *, seed: int) -> Pe
         trainable_token_indices=(list(rows) if tied else {_output_name(base.model): list(rows)}) if rows else None,
     )
     keep_trainable(base.model)
-    model = get_peft_model(base.model, settings)
+    with _quiet():
+        model = get_peft_model(base.model, settings)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -231,7 +228,8 @@ def add_adapter(base: Base, lora: Lora, rows: Sequence[int], *, seed: int) -> Pe
 def load_adapter(base: Base, folder: Path) -> PeftModel:
     """A trained adapter on its base, whose label tokens are there."""
     keep_trainable(base.model)
-    return PeftModel.from_pretrained(base.model, str(folder))
+    with _quiet():
+        return PeftModel.from_pretrained(base.model, str(folder))
 
 
 def optimiser_for(groups: list[dict[str, Any]], device: torch.device, *, weight_decay: float) -> torch.optim.Optimizer:
@@ -247,31 +245,19 @@ def _output_name(model: nn.Module) -> str:
     return next(str(name) for name, layer in model.named_modules() if layer is output).rpartition(".")[2]
 
 
-def base_digest(reference: str, revision: str = "") -> str:
-    """SHA-256 over a base's weight files in the order of their names; of id and revision for the hub."""
-    path = embedded_file() if reference == EMBEDDED else Path(reference)
-    files = [path] if path.is_file() else sorted(f for pattern in WEIGHTS for f in path.glob(pattern)) if path.is_dir() else []
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    if not files:
-        digest.update(f"{reference}@{revision}".encode())
-    return digest.hexdigest()
-
-
-class _quiet:  # noqa: N801  # a context manager, used as a statement
+@contextmanager
+def _quiet() -> Iterator[None]:
     """transformers' own bars and advice off, and back to what they were."""
-
-    def __enter__(self) -> None:
-        self._level = transformers.logging.get_verbosity()
-        self._bars = transformers.logging.is_progress_bar_enabled()
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        transformers.logging.set_verbosity(self._level)
-        if self._bars:
+    level, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.filterwarnings("ignore", category=FutureWarning)  # of calls between these libraries, which are pinned
+            yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bars:
             transformers.logging.enable_progress_bar()
 
 

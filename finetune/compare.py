@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadInput, LlamaCareError
+from app.files import write_json
 from app.measure import bootstrap_difference, mcnemar
 from finetune.figures import choices, curve_of
-from finetune.files import write_json
 from finetune.plots import draw
 from finetune.predictions import METRICS, PREDICTIONS, RUN, Prediction, digest_of, read_json, read_predictions
 from finetune.tables import AVERAGED, HEADS, markdown, mean_and_range, row

@@ -25,9 +25,9 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from app.errors import BadInput, LlamaCareError
+from app.files import digest_of, write_aside, write_json
 from app.questions import STEPS
 from app.records import Question
-from finetune.files import digest_of, write_aside, write_json
 from finetune.overlap import Overlap, find_overlap, without_overlap
 from finetune.rows import QuestionRow, Row, collect, read_rows, row_record
 from finetune.sources import NAMES, Source, hub_loader, read_hub, read_source

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadInput
+from app.files import digest_of
 from app.records import Question
 from finetune.batches import Pool
 from finetune.config import Config, Source
 from finetune.encode import Encoder, TooLong
-from finetune.files import digest_of
 from finetune.overlap import find_overlap
 from finetune.rows import ChatRow, QuestionRow, Report, Row, TextRow, collect, read_path
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from app.errors import BadInput, LlamaCareError
 from app.questions import read_questions
+from app.readings import labels_of
 from app.records import Question
 from app.rowfiles import Refusal
 from finetune.environment import INTERRUPTED
@@ -28,7 +29,7 @@ from finetune.options import Options, identity, read_options
 from finetune.plots import draw as draw_pictures
 from finetune.predictions import METRICS, PREDICTIONS, Prediction, append, begin, kept
 from finetune.readers import Reader, open_reader
-from finetune.readings import Asking, Method, labels_of
+from finetune.readings import Asking, Method
 from finetune.report import Draw, Rows, metrics, write_results
 from finetune.shots import choose_examples
 

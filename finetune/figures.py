@@ -12,10 +12,10 @@ from app.eci import FloatArray, IntArray
 from app.errors import BadInput
 from app.measure import INVALID, coverage_and_size, measure, skill_sentence, wilson
 from app.measure import flips as share_of_flips
+from app.readings import Labels, labels_of
 from app.records import LABELS, Question
 from finetune.plots import Curve
 from finetune.predictions import Prediction
-from finetune.readings import Labels, labels_of
 
 LEAST = 5  # questions in a group; the interval of fewer covers nearly everything
 GROUPS = ("subject", "system", "step")

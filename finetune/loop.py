@@ -19,11 +19,11 @@ from accelerate.utils import reduce
 from torch import nn
 
 from app.errors import LlamaCareError
+from app.files import write_aside
 from finetune.base import optimiser_for, trainable
 from finetune.batches import Plan, micro_batches
 from finetune.config import Config, Training
 from finetune.encode import Encoded
-from finetune.files import write_aside
 from finetune.heads import PAPER, Batch, Classifier
 
 STUCK_STEPS = 3  # steps with a loss of exactly 0.0: one can be a row whose answer is certain

@@ -17,10 +17,11 @@ from app.calibration import Calibration, EciRecord
 from app.eci import FloatArray, probabilities
 from app.errors import BadInput, NoLabels
 from app.prompts import Style, prompt_digest, written_label, written_prompt
+from app.readings import Labels, labels_of
 from app.records import Question
 from finetune.predictions import Prediction
 from finetune.readers import Reader
-from finetune.readings import NO, YES, Asking, Labels, Method, labels_of, origins, permutation, reading
+from finetune.readings import NO, YES, Asking, Method, origins, permutation, reading
 
 MAX_TOKENS = {Style.LABEL: 48, Style.STEPS: 300}  # 48: a label, the option's text and no more than a word of reason
 Asked = TypeVar("Asked", bound=Hashable)

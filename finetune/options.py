@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from app.calibration import MODES, Mode
 from app.errors import BadInput
+from app.files import digest_of
 from app.prompts import Style, prompt_digest
-from finetune.files import digest_of
 from finetune.readers import Reader
 from finetune.readings import Method
 

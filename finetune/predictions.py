@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadInput
+from app.files import write_json
 from app.records import LABELS
-from finetune.files import write_json
 from finetune.plots import PICTURES
 
 PREDICTIONS = "predictions.jsonl"

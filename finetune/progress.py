@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib.figure
 from tqdm import tqdm
 
-from finetune.files import write_aside
+from app.files import write_aside
 from finetune.loop import Step
 
 WINDOW = 20  # steps that the bar's figures and the curves' lines are the mean of

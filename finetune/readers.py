@@ -18,10 +18,11 @@ from app.engine.base import Engine, LabelRequest, Phase, Piece, Sampling
 from app.engine.embedded import embedded_file
 from app.engine.local import LocalEngine, LocalModel
 from app.errors import BadInput, EngineError, ModelFileError, NoLabels
+from app.files import digest_of
 from app.prompts import ChatFormat, stop_texts
+from app.readings import form_of
 from app.records import Prompt
 from finetune.environment import load_torch
-from finetune.files import digest_of
 
 CONTEXT = 16384  # tokens, shared by all that is read at once: five examples with a text each and a question are some 4000
 WRITERS = 8  # answers written at once; as many as the engine decodes in one batch
@@ -73,14 +74,14 @@ class Reader(Protocol):
 class EngineReader:
     """A GGUF in the application's engine. It has one head: "eci" and "letters" are the same where it was not trained."""
 
-    def __init__(self, engine: Engine, *, digest: str, record: EciRecord | None = None) -> None:
+    def __init__(self, engine: Engine, *, digest: str) -> None:
         self._engine = engine
         self._info = engine.info()
         self.name = self._info.name
         self.digest = digest
         self.head_kind = "rows" if self._info.eci is not None and self._info.eci.trained else "none"
-        self.form = ChatFormat(self._info.chat_template, self._info.bos, self._info.eos)
-        self.record = record
+        self.form = form_of(self._info)
+        self.record: EciRecord | None = None if self._info.eci is None else self._info.eci.record
 
     def labels(self, head: str) -> frozenset[str]:
         eci = self._info.eci

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.calibration import Mode, log_scores
-from app.eci import FloatArray, cyclic_orders, mean_over_orders
+from app.calibration import Mode
+from app.eci import FloatArray, cyclic_orders
 from app.engine.base import LabelRequest
 from app.prompts import ChatFormat, Style, question_prompt
+from app.readings import Labels, combined, labels_of, requests_for
 from app.records import ANSWER_WORDS, Question
 
 YES, NO = ANSWER_WORDS[:2]
-Labels = tuple[str, ...]
 
 
 class Method(enum.StrEnum):
@@ -44,11 +44,6 @@ class Asking:
 
     def before(self, question: Question) -> tuple[Question, ...]:
         return self.examples.get(labels_of(question), ())
-
-
-def labels_of(question: Question) -> Labels:
-    """The question's labels in the order of the class: worded ones may be listed in any."""
-    return tuple(word for word in ANSWER_WORDS if word in question.options) if question.worded else tuple(question.options)
 
 
 # Orders of the options
@@ -89,25 +84,6 @@ class Reading:
     combine: Callable[[Sequence[FloatArray]], FloatArray]
 
 
-def fast_reading(form: ChatFormat, question: Question, asking: Asking) -> Reading:
-    return Reading((_request(form, question, asking),), lambda rows: rows[0])
-
-
-def careful_reading(form: ChatFormat, question: Question, asking: Asking) -> Reading:
-    """Every cyclic order; the scores are the logarithms of the mean probabilities (`app.calibration`)."""
-    listed = tuple(question.options)
-    orders = [question.in_order(order) for order in cyclic_orders(len(listed)).tolist()]
-    requests = tuple(_request(form, order, asking) for order in orders)
-
-    def combine(rows: Sequence[FloatArray]) -> FloatArray:
-        # `mean_over_orders` wants each row in the order that was listed; a worded request has its labels in the class's.
-        listings = [tuple(order.options) for order in orders]
-        table = [_sorted(row, request.labels, listing) for row, request, listing in zip(rows, requests, listings, strict=True)]
-        return log_scores(_sorted(mean_over_orders(table), listed, labels_of(question)))
-
-    return Reading(requests, combine)
-
-
 def branched_reading(form: ChatFormat, question: Question, asking: Asking) -> Reading:
     """Each option proposed alone behind the shared stem; its score is how much yes outweighs no, in logits.
 
@@ -142,16 +118,8 @@ def _wrong(question: Question, seed: int) -> str:
     return random.Random(f"{seed} {question.id}").choice(others)[1]
 
 
-def _request(form: ChatFormat, question: Question, asking: Asking) -> LabelRequest:
-    return LabelRequest(question_prompt(form, question, asking.before(question), style=asking.style), labels_of(question))
-
-
-def _sorted(values: FloatArray, labels: Sequence[str], wanted: Sequence[str]) -> FloatArray:
-    by_label = dict(zip(labels, values, strict=True))
-    return np.asarray([by_label[label] for label in wanted], dtype=np.float64)
-
-
 def reading(form: ChatFormat, question: Question, asking: Asking) -> Reading:
     if asking.method is Method.BRANCHED:
         return branched_reading(form, question, asking)
-    return careful_reading(form, question, asking) if asking.mode == "careful" else fast_reading(form, question, asking)
+    requests = requests_for(form, question, asking.mode, asking.before(question), style=asking.style)
+    return Reading(requests, lambda rows: combined(question, rows, asking.mode))

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.files import write_json
+from app.readings import labels_of
 from app.records import Question
 from app.rowfiles import Refusal
 from finetune.figures import curve_of, figures
-from finetune.files import write_json
 from finetune.methods import calibration_for
 from finetune.options import Options, identity
 from finetune.plots import Curve
 from finetune.predictions import METRICS, TABLE, Prediction, digest_of
 from finetune.readers import Reader
-from finetune.readings import Asking, Method, labels_of
+from finetune.readings import Asking, Method
 from finetune.tables import HEADS, markdown, row
 
 

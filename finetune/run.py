@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,10 +26,14 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from app.bases import CALIBRATION_ROWS, CONFORMAL_ROWS
 from app.calibration import EciRecord
+from app.earned import fit_record
 from app.errors import BadInput
+from app.files import digest_of, write_json, write_text
 from app.prompts import prompt_digest
-from app.records import LABELS
+from app.readings import score
+from app.records import LABELS, Question
 from finetune.base import Base, add_adapter, add_labels, locate, open_base, open_tokenizer
 from finetune.batches import Plan
 from finetune.config import Config
@@ -36,18 +41,28 @@ from finetune.dataset import Dataset, fingerprint, fitting, pools_of, read_datas
 from finetune.encode import Encoder
 from finetune.energy import Energy, added
 from finetune.environment import INTERRUPTED
-from finetune.files import digest_of, write_aside, write_json
-from finetune.fit import fit_record, score
 from finetune.heads import PAPER, Classifier
 from finetune.loop import Trainer
 from finetune.plan import estimate, refuse_what_cannot_fit
 from finetune.progress import Progress, draw_curves
-from finetune.rows import Report
+from finetune.rows import Report, question_record
 from finetune.torch_reader import ADAPTER_FILE, HEAD_FILE, TorchReader, in_memory
 
 CHECKPOINT, METRICS, CURVES, RUN, ECI = "checkpoint.pt", "metrics.jsonl", "curves.png", "run.json", "eci.json"
 ENERGY = "energy.jsonl"
-WRITTEN = (CHECKPOINT, METRICS, CURVES, RUN, ECI, ENERGY, ADAPTER_FILE, HEAD_FILE, "adapter_config.json")
+WRITTEN = (
+    CHECKPOINT,
+    METRICS,
+    CURVES,
+    RUN,
+    ECI,
+    ENERGY,
+    ADAPTER_FILE,
+    HEAD_FILE,
+    "adapter_config.json",
+    CALIBRATION_ROWS,
+    CONFORMAL_ROWS,
+)
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 
@@ -208,16 +223,31 @@ def _clear(folder: Path, *, fresh: bool) -> None:
 
 
 def _fit(config: Config, ready: Prepared, reader: TorchReader, ids: dict[str, int]) -> EciRecord | None:
-    dataset, encoder = ready.dataset, ready.encoder
-    if not ids or not dataset.calibration:
+    if not ids or not ready.dataset.calibration:
         return None
     head = "paper" if config.head.kind in PAPER else "eci"
-    trim, style = config.data.on_long == "trim", config.training.style
-    parts = [fitting(rows, encoder, config.data.max_tokens, trim=trim) for rows in (dataset.calibration, dataset.conformal)]
+    style = config.training.style
+    parts = held_out(config, ready)
     careful = config.training.careful
+    scorer = partial(reader.scores, head=head)
     with tqdm(total=sum(map(len, parts)), desc="held-out rows", unit="row", file=sys.stderr) as bar:
-        fitted, checked = (score(reader, rows, head=head, style=style, careful=careful, tell=bar.update) for rows in parts)
-    return fit_record(reader, token_ids=ids, head=head, style=style, calibration=fitted, conformal=checked, name=config.name)
+        fitted, checked = (score(scorer, reader.form, rows, style=style, careful=careful, tell=bar.update) for rows in parts)
+    prompt = prompt_digest(reader.form, style)
+    return fit_record(token_ids=ids, prompt=prompt, calibration=fitted, conformal=checked, name=config.name)
+
+
+def held_out(config: Config, ready: Prepared) -> tuple[list[Question], list[Question]]:
+    """The questions for the calibration and for its thresholds, trimmed as those that are trained on."""
+    room, trim = config.data.max_tokens, config.data.on_long == "trim"
+    calibration, conformal = ready.dataset.calibration, ready.dataset.conformal
+    return fitting(calibration, ready.encoder, room, trim=trim), fitting(conformal, ready.encoder, room, trim=trim)
+
+
+def write_held_out(config: Config, ready: Prepared) -> None:
+    """Beside the adapter, so that whoever changes its weights can fit them anew."""
+    for name, questions in zip((CALIBRATION_ROWS, CONFORMAL_ROWS), held_out(config, ready), strict=True):
+        lines = "".join(json.dumps(question_record(one), ensure_ascii=False) + "\n" for one in questions)
+        write_text(config.folder / name, lines)
 
 
 def _export(config: Config, ready: Prepared, trained: Trained) -> dict[str, Any]:
@@ -235,7 +265,8 @@ def _export(config: Config, ready: Prepared, trained: Trained) -> dict[str, Any]
     aside.rmdir()
     record = trained.record
     if record is not None:
-        write_aside(folder / ECI, lambda path: path.write_text(record.to_json() + "\n", encoding="utf-8"))
+        write_text(folder / ECI, record.to_json() + "\n")
+    write_held_out(config, ready)
     draw_curves(folder / CURVES, trained.history, title=f"{config.name}: {ready.steps} steps of {config.training.batch} rows")
     return _about(config, ready, trained)
 
@@ -278,7 +309,8 @@ def _closing(about: dict[str, Any], record: EciRecord | None, folder: Path) -> s
     if record is None:
         lines.append("No calibration: no rows were held out for it, so probabilities stay marked as uncalibrated.")
     else:
-        lines += [f"{name}: accuracy {each['accuracy']:.3f}, ECE {each['ece']:.3f}" for name, each in record.skill.items()]
+        measured = {name: each for name, each in record.skill.items() if "ece" in each}
+        lines += [f"{name}: accuracy {each['accuracy']:.3f}, ECE {each['ece']:.3f}" for name, each in measured.items()]
     return "\n".join(lines)
 
 

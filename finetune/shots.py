@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from app.errors import BadInput
+from app.readings import Labels, labels_of
 from app.records import Question
 from finetune.overlap import same_question
-from finetune.readings import Labels, labels_of
 
 
 def choose_examples(

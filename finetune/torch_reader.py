@@ -5,7 +5,6 @@ Prompts that stand next to each other and begin alike, as the orders of one ques
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,16 @@ import torch
 from safetensors.torch import load_file
 from transformers import DynamicCache
 
+from app.bases import base_digest
 from app.calibration import EciRecord
 from app.engine.base import LabelRequest
 from app.errors import BadInput
-from app.prompts import ChatFormat
+from app.files import digest_of
+from app.prompts import ChatFormat, label_token
 from app.records import ANSWER_WORDS, LABELS, OPTION_LETTERS, Prompt
-from finetune.base import Base, add_labels, base_digest, load_adapter, open_base, read_run
+from finetune.base import Base, add_labels, load_adapter, open_base, read_run
 from finetune.config import read_config
 from finetune.encode import Encoded, Encoder
-from finetune.files import digest_of
 from finetune.heads import PAPER, Batch, Classifier
 
 HEAD_FILE = "head.safetensors"
@@ -114,6 +114,16 @@ class TorchReader:
                 texts[place] = tokenizer.decode(row, skip_special_tokens=True)
         return [texts[place] for place in range(len(prompts))]
 
+    def ids(self, prompt: Prompt) -> list[int]:
+        """The token ids that the model is given for a prompt."""
+        return self._encoder.ids(prompt)
+
+    @torch.no_grad()
+    def logits(self, ids: Sequence[int]) -> npt.NDArray[np.float32]:
+        """What is computed after each token, shape (tokens, vocabulary)."""
+        model = next(iter(self._classifiers.values())).model.eval()
+        return np.asarray(model(input_ids=torch.tensor([list(ids)], device=self._device)).logits[0].float().cpu().numpy())
+
     def close(self) -> None:
         self._classifiers.clear()
 
@@ -147,15 +157,16 @@ def _plain(encoder: Encoder) -> dict[str, int]:
 
 
 def open_torch_reader(path: Path) -> TorchReader:
-    """A folder that ``save_pretrained`` wrote, or one that `finetune.train` wrote.
+    """A folder that ``save_pretrained`` or `quantize.merge` wrote, or one that `finetune.train` wrote.
 
     Raises:
         BadInput: it is neither, or its base is another than the one that was trained.
     """
     if not (path / "adapter_config.json").is_file():
         base = open_base(str(path))
-        plain = Classifier(base.model, "none", {}, weight=0.0, max_tokens=1)
-        return in_memory(base, plain, name=path.name, digest=base.digest)
+        appended = _appended(base)
+        head = Classifier(base.model, "rows" if appended else "none", appended, weight=0.0, max_tokens=1)
+        return in_memory(base, head, name=path.name, digest=base.digest, record=_read_record(path))
     base, classifier, record = open_trained(path)
     return in_memory(base, classifier, name=path.name, digest=digest_of(path / ADAPTER_FILE), record=record)
 
@@ -184,12 +195,23 @@ def open_trained(path: Path) -> tuple[Base, Classifier, EciRecord | None]:
     classifier = Classifier(model, config.head.kind, ids, weight=config.head.weight, max_tokens=config.data.max_tokens)
     if classifier.layer is not None:
         classifier.layer.load_state_dict(load_file(path / HEAD_FILE, device=str(base.device)))
-    text = (path / "eci.json").read_text(encoding="utf-8") if (path / "eci.json").is_file() else ""
+    return base, classifier, _read_record(path)
+
+
+def _appended(base: Base) -> dict[str, int]:
+    """The label tokens of a merged model, none of any other."""
+    known = base.tokenizer.get_vocab()
+    return {label: known[label_token(label)] for label in LABELS if label_token(label) in known}
+
+
+def _read_record(folder: Path) -> EciRecord | None:
+    path = folder / "eci.json"
+    if not path.is_file():
+        return None
     try:
-        record = EciRecord.from_json(text) if text else None
-    except (ValueError, json.JSONDecodeError) as error:
-        raise BadInput(f"{path / 'eci.json'} cannot be used ({error}). Run the training's last stage again.") from error
-    return base, classifier, record
+        return EciRecord.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path} cannot be used ({error}). Run the training's last stage again.") from error
 
 
 def _row(ids: Sequence[int], request: LabelRequest) -> Encoded:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from app.calibration import EciRecord
 from app.records import Prompt
 
 
@@ -98,15 +99,19 @@ class LabelRequest:
 
 @dataclass(frozen=True)
 class EciHead:
-    """Where labels are read: label -> token id. Untrained: the model's own tokens, not calibrated."""
+    """Where labels are read: label -> token id. Untrained: the model's own tokens, not calibrated.
+
+    ``record``: what the model's file says was fitted and measured of its trained labels.
+    """
 
     token_ids: dict[str, int]
     trained: bool = False
+    record: EciRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What is known of a loaded model. ``size`` in bytes, ``context`` in tokens for one request."""
+    """What is known of a loaded model. ``size`` in bytes, ``context`` in tokens for one request, ``digest``: its SHA-256."""
 
     name: str
     file: str
@@ -121,6 +126,7 @@ class ModelInfo:
     bos: str
     eos: str
     eci: EciHead | None
+    digest: str = ""
     notice: str = ""  # what the user should know of how it was loaded, as that it runs on the CPU and why
 
 

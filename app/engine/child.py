@@ -23,7 +23,7 @@ from app.engine.loading import Loaded, load
 from app.engine.pace import Pace
 from app.engine.scheduler import Scheduler
 from app.engine.sequences import Bounds, Sequences
-from app.engine.wire import Frame, FrameWriter, read_frames, unpack
+from app.engine.wire import Frame, FrameWriter, pack_info, read_frames, unpack
 from app.engine.work import works
 from app.errors import ModelFileError
 
@@ -50,7 +50,7 @@ def main() -> NoReturn:
     except ModelFileError as error:
         writer.write({"kind": "failed", "sentence": error.sentence})
         os._exit(1)
-    writer.write({"kind": "ready", "info": asdict(loaded.info)})
+    writer.write({"kind": "ready", "info": pack_info(loaded.info)})
     try:
         serve(loaded, writer, reuse=config.get("reuse", True)).run(inbox)
     except Exception:

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from app.engine.base import Sampling
 from app.engine.sequences import State
 from app.errors import ModelFileError
-from app.records import Prompt
+from app.prompts import label_token
+from app.records import LABELS, Prompt
 
 GGUF_MAGIC = b"GGUF"
 KV_TYPES = (("f16", llama_cpp.GGML_TYPE_F16), ("q8_0", llama_cpp.GGML_TYPE_Q8_0), ("q4_0", llama_cpp.GGML_TYPE_Q4_0))
@@ -150,6 +151,7 @@ class Model:
         self.layers: int = llama_cpp.llama_model_n_layer(handle)
         self._bos: int = llama_cpp.llama_vocab_bos(self._vocab)
         self._add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+        self.label_tokens = self._label_tokens()
 
     @property
     def whole_only(self) -> bool:
@@ -190,6 +192,11 @@ class Model:
     @property
     def eos(self) -> str:
         return self.special_text(llama_cpp.llama_vocab_eos(self._vocab))
+
+    def _label_tokens(self) -> dict[str, int]:
+        """Label -> the token that training appended for it; empty for a model that was not trained here."""
+        found = {label: self.tokenize(label_token(label), control=True) for label in LABELS}
+        return {label: ids[0] for label, ids in found.items() if len(ids) == 1}
 
     def ends(self, token: int) -> bool:
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
@@ -302,6 +309,7 @@ class Context:
             raise ModelFileError(f"There is no memory for the keys and values of {cells:,} tokens of {model.path.name}. {cure}")
         self._handle = handle
         self._model = model
+        self._silent = list(model.label_tokens.values())  # they are read, never written
         self._memory = llama_cpp.llama_get_memory(handle)
         self.batch = Batch(batch)
         self.cells: int = llama_cpp.llama_n_ctx(handle)
@@ -324,6 +332,7 @@ class Context:
     def sample(self, sampler: Sampler, index: int) -> int:
         """Draws a token from the logits at ``index``, which the sampler's penalty changes in place."""
         logits = self.logits(index)
+        logits[self._silent] = -np.inf
         sampler.penalise(logits)
         if sampler.greedy:
             token = int(logits.argmax())

@@ -11,13 +11,13 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 
-from app.engine.base import EciHead, ModelInfo
+from app.engine.base import ModelInfo
+from app.engine.digests import file_digest
+from app.engine.head import read_head
 from app.engine.llama import Context, Gpu, Model, NativeLog, gpus, load_backends
 from app.engine.threads import Governor, candidates, choose_decode_threads, remember, remembered, usable_cores
 from app.engine.wire import Frame
 from app.errors import ModelFileError
-from app.prompts import label_tokens
-from app.records import ANSWER_WORDS, OPTION_LETTERS
 
 PROOF = "The heart has four chambers"
 PROOF_TOKENS = 4
@@ -194,6 +194,7 @@ def _step_seconds(model: Model, context: Context, threads: int) -> float:
 
 
 def _describe(model: Model, context: Context, config: Frame, *, device: str, notice: str) -> ModelInfo:
+    head, doubt = read_head(model)
     return ModelInfo(
         name=config["name"] or model.metadata("general.name") or model.path.stem,
         file=model.path.name,
@@ -207,17 +208,7 @@ def _describe(model: Model, context: Context, config: Frame, *, device: str, not
         chat_template=model.chat_template(),
         bos=model.bos,
         eos=model.eos,
-        eci=untrained_head(model),
-        notice=notice,
+        eci=head,
+        digest=file_digest(model.path, Path(config["digest_cache"]) if config.get("digest_cache") else None),
+        notice=" ".join(part for part in (notice, doubt) if part),
     )
-
-
-def untrained_head(model: Model) -> EciHead | None:
-    """Label -> the one token that it is after ``Answer:``, or None where a letter has none (DESIGN.md, ECI).
-
-    A model may read letters alone: the words count only where each of them is one token.
-    """
-    letters = label_tokens(lambda text: model.tokenize(text, control=False), OPTION_LETTERS)
-    if letters is None:
-        return None
-    return EciHead(letters | (label_tokens(lambda text: model.tokenize(text, control=False), ANSWER_WORDS) or {}))

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from app.engine.base import (
-    EciHead,
     Ending,
     EngineStatus,
     Finished,
@@ -39,7 +38,7 @@ from app.engine.base import (
 )
 from app.engine.journal import Journal
 from app.engine.obituary import obituary
-from app.engine.wire import Frame, FrameWriter, pack, read_frames
+from app.engine.wire import Frame, FrameWriter, pack, read_frames, unpack_info
 from app.errors import Busy, EngineDied, EngineError, NoLabels
 from app.records import Prompt
 
@@ -59,8 +58,9 @@ CLOSE_SECONDS = 5.0
 class LocalModel:
     """Which file to load and how.
 
-    ``threads`` 0: chosen by the engine, which remembers its measurement in ``thread_cache``; ``gpu_layers`` -1: all that fit;
-    ``kv_type``: f16, q8_0 or q4_0; ``reuse`` False computes every prompt whole, to compare with.
+    ``threads`` 0: chosen by the engine, which remembers its measurement in ``thread_cache``, and the file's digest in
+    ``digest_cache``; ``gpu_layers`` -1: all that fit; ``kv_type``: f16, q8_0 or q4_0; ``reuse`` False computes every prompt
+    whole, to compare with.
     """
 
     path: Path
@@ -70,6 +70,7 @@ class LocalModel:
     context: int = 8192
     threads: int = 0
     thread_cache: Path | None = None
+    digest_cache: Path | None = None
     gpu_layers: int = -1
     kv_type: str = "f16"
     reuse: bool = True
@@ -343,8 +344,7 @@ class LocalEngine:
         return ready, sentence, not refusal
 
     def _now_ready(self, info: dict[str, Any], writer: FrameWriter) -> None:
-        eci = info.pop("eci")
-        loaded = ModelInfo(**info, eci=EciHead(**eci) if eci else None)
+        loaded = unpack_info(info)
         with self._state:
             self._info = loaded
             self._writer = writer
@@ -382,9 +382,13 @@ class LocalEngine:
 
 def _config(model: LocalModel, *, with_gpu: bool) -> Frame:
     """The first frame to a child."""
-    cache = str(model.thread_cache.absolute()) if model.thread_cache else ""
-    config = {**asdict(model), "path": str(model.path.absolute()), "thread_cache": cache}
+    caches = {name: str(path.absolute()) if path else "" for name, path in _caches(model)}
+    config = {**asdict(model), "path": str(model.path.absolute()), **caches}
     return config if with_gpu or not model.gpu_layers else {**config, "gpu_layers": 0, "gpu_given_up": True}
+
+
+def _caches(model: LocalModel) -> tuple[tuple[str, Path | None], ...]:
+    return ("thread_cache", model.thread_cache), ("digest_cache", model.digest_cache)
 
 
 def _event(frame: Frame) -> StreamEvent:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import IO, Any
 
+from app.calibration import EciRecord
+from app.engine.base import EciHead, ModelInfo
 from app.records import Prompt, Segment
 
 Frame = dict[str, Any]
@@ -44,3 +47,17 @@ def pack(prompt: Prompt) -> list[list[Any]]:
 
 def unpack(segments: list[list[Any]]) -> Prompt:
     return tuple(Segment(text, control) for text, control in segments)
+
+
+def pack_info(info: ModelInfo) -> Frame:
+    head = info.eci
+    record = head.record.to_json() if head is not None and head.record is not None else None
+    packed = None if head is None else {"token_ids": head.token_ids, "trained": head.trained, "record": record}
+    return {**asdict(info), "eci": packed}
+
+
+def unpack_info(frame: Frame) -> ModelInfo:
+    head = frame["eci"]
+    if head is not None:
+        head = EciHead(**{**head, "record": EciRecord.from_json(head["record"]) if head["record"] else None})
+    return ModelInfo(**{**frame, "eci": head})

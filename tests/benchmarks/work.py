@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.eci import cyclic_orders
+from app.engine.head import untrained_head
 from app.engine.llama import Model, NativeLog
-from app.engine.loading import untrained_head
 from app.prompts import CHAT_SYSTEM, ChatFormat, question_prompt, render
 from app.questions import read_bank
 from app.records import Prompt, Question

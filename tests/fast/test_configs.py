@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.base import EMBEDDED
+from app.bases import EMBEDDED
 from finetune.config import Config, load_config
 
 ROOT = Path(__file__).parents[2]
