@@ -9,11 +9,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.eci import ANSWER_SET_MASS, answer_set, cyclic_orders, mean_over_orders, probabilities
-from app.engine.base import Engine, LabelRequest
+from app.calibration import Mode, read
+from app.earned import Earned, Ledger, earned
+from app.eci import ANSWER_SET_MASS
+from app.engine.base import Engine
+from app.engine.switch import held
 from app.errors import BadInput, Conflict, NotFound
-from app.prompts import ChatFormat, question_prompt
 from app.questions import Bank
+from app.readings import Scores, form_of, labels_of, read_scores
 from app.records import Attempt, Confidence, Question, Round
 from app.store import Store
 
@@ -22,10 +25,16 @@ MAX_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Readout:
-    """The model's probability for each option. ``answer_set``: the fewest options with ``mass`` of it.
+    """The model's probability for each option, and what was measured of such probabilities.
 
-    ``calibration`` names what the figures were calibrated on; "uncalibrated" until there is such a measurement. ``orders``:
-    of how many orders of the options it is the mean; 1 is one pass over the question as it stands.
+    Attributes:
+        answer_set: the fewest options with ``mass`` of the probability; where ``coverage`` is claimed, the conformal set, which
+            holds the key in that share of questions like those that it was fitted on.
+        calibration: names what the figures were calibrated on, or begins with "uncalibrated".
+        orders: of how many orders of the options it is the mean; 1 is one pass over the question as it stands.
+        skill: the sentence on how often the model was right in the question's system, "" where this way of reading was not
+            measured. earned: that is better than chance; without it the probabilities are folded away, unless nobody measured.
+        source: who measured what, or that nobody has.
     """
 
     probabilities: dict[str, float]
@@ -34,6 +43,10 @@ class Readout:
     calibration: str
     model: str
     orders: int = 1
+    coverage: float | None = None
+    skill: str = ""
+    earned: bool = False
+    source: str = ""
 
     @property
     def sure(self) -> bool:
@@ -69,11 +82,15 @@ class Tally:
 class Quiz:
     """The bank, and every visitor's rounds through it."""
 
-    def __init__(self, bank: Bank, store: Store, engine: Engine, *, seed: int | None = None) -> None:
-        """``seed`` fixes the order of rounds, for tests; without it every round has an order of its own."""
+    def __init__(
+        self, bank: Bank, store: Store, engine: Engine, *, ledger: Ledger | None = None, seed: int | None = None
+    ) -> None:
+        """``ledger``: what was measured of models; none by default. ``seed`` fixes the order of rounds, for tests; without it
+        every round has an order of its own."""
         self._questions = {question.id: question for question in bank.questions}
         self._store = store
         self._engine = engine
+        self._ledger = ledger
         self._random = random.Random(seed)
 
     def progress(self, visitor: int) -> Progress:
@@ -152,7 +169,11 @@ class Quiz:
         question = self.question(identity)
         if self.attempt(visitor, identity) is None:
             raise Conflict("The model's reading is shown after you commit an answer. Choose an option and press Enter.")
-        return read_options(self._engine, question, careful=careful)
+        return self.read(question, careful=careful)
+
+    def read(self, question: Question, *, careful: bool = False) -> Readout:
+        """Any question read as by ``read_many``, with what was measured of the model."""
+        return read_options(self._engine, question, careful=careful, ledger=self._ledger)
 
     def set_flag(self, visitor: int, identity: str, flagged: bool) -> None:
         self._store.set_flag(visitor, self.question(identity).id, flagged)
@@ -173,38 +194,50 @@ class Quiz:
         return Progress(current, tuple(self._questions[identity] for identity in known), attempts, flags)
 
 
-def read_options(engine: Engine, question: Question, *, careful: bool = False) -> Readout:
+def read_options(engine: Engine, question: Question, *, careful: bool = False, ledger: Ledger | None = None) -> Readout:
     """One question read as by ``read_many``."""
-    return read_many(engine, [question], careful=careful)[0]
+    return read_many(engine, [question], careful=careful, ledger=ledger)[0]
 
 
-def read_many(engine: Engine, questions: Sequence[Question], *, careful: bool = False) -> list[Readout]:
+def read_many(
+    engine: Engine, questions: Sequence[Question], *, careful: bool = False, ledger: Ledger | None = None
+) -> list[Readout]:
     """The model's probability for each option of each question, in one call of the engine and without generating text.
 
     One prefill a question; with ``careful`` one for each cyclic order of its options, and their mean (`app.eci`), which no
-    fondness of the model for a letter can move.
+    fondness of the model for a letter can move. Calibrated by what counts for the model (`app.earned.earned`), where that has
+    the question's labels in this mode.
 
     Raises:
         EngineError: there is no model, or it has no labels.
     """
-    info = engine.info()
-    form = ChatFormat(info.chat_template, info.bos, info.eos)
-    orders = [_orders(question) if careful else [question] for question in questions]
-    requests = [LabelRequest(question_prompt(form, order), tuple(order.options)) for each in orders for order in each]
-    scores = iter(engine.label_scores(requests))
-    readouts = []
-    for each in orders:
-        rows = [next(scores) for _ in each]
-        shares = mean_over_orders(rows) if careful else probabilities(rows[0])
-        letters = tuple(each[0].options)
-        members = tuple(letters[place] for place in answer_set(shares))
-        by_letter = {letter: float(share) for letter, share in zip(letters, shares, strict=True)}
-        readouts.append(Readout(by_letter, members, ANSWER_SET_MASS, "uncalibrated", info.name, len(each)))
-    return readouts
+    mode: Mode = "careful" if careful else "fast"
+    with held(engine) as one:
+        info = one.info()
+        scores = read_scores(one.label_scores, form_of(info), questions, careful=careful)
+    counts = earned(info, ledger)
+    return [_readout(info.name, question, each, mode, counts) for question, each in zip(questions, scores, strict=True)]
 
 
-def _orders(question: Question) -> list[Question]:
-    return [question.in_order(order) for order in cyclic_orders(len(question.options)).tolist()]
+def _readout(model: str, question: Question, scores: Scores, mode: Mode, counts: Earned) -> Readout:
+    labels, row, record = labels_of(question), scores.of(mode), counts.record
+    assert row is not None  # it was read in this mode
+    calibration, threshold = (record.calibration(labels, mode), record.threshold(labels, mode)) if record else (None, None)
+    reading = read(row, calibration, threshold)
+    by_label = dict(zip(labels, reading.probabilities.tolist(), strict=True))
+    skill = counts.skill(question, mode)
+    return Readout(
+        probabilities={label: by_label[label] for label in question.options},
+        answer_set=tuple(labels[place] for place in reading.answer_set),
+        mass=ANSWER_SET_MASS,
+        calibration=reading.calibration,
+        model=model,
+        orders=len(labels) if mode == "careful" else 1,
+        coverage=reading.coverage,
+        skill=counts.words(question, mode),
+        earned=skill is not None and skill.earned,
+        source=counts.sentence,
+    )
 
 
 def tally_by_system(progress: Progress) -> list[Tally]:

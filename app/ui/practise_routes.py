@@ -14,7 +14,9 @@ from app.quiz import Progress, Quiz, Readout, Tally, tally_by_confidence, tally_
 from app.records import Attempt, Question
 from app.ui.visitors import Visitor
 
-UNCALIBRATED_NOTE = "{}, not calibrated: nobody has measured how often this model is right. No second opinion."
+UNCALIBRATED_NOTE = "{}, not calibrated: nobody has measured how often it is right when read like this. No second opinion."
+MEASURED_NOTE = "{}. {}"
+COVERAGE_NOTE = " Answer sets like this one hold the key in {:.0f} % of questions like those."
 
 
 class Commitment(BaseModel):
@@ -153,10 +155,20 @@ def readout_json(readout: Readout) -> dict[str, Any]:
         "calibration": readout.calibration,
         "model": readout.model,
         "orders": readout.orders,
-        "note": UNCALIBRATED_NOTE.format(
-            "Read off in one pass" if readout.orders == 1 else f"The mean of {readout.orders} orders of the options"
-        ),
+        "coverage": readout.coverage,
+        "measured": bool(readout.skill),
+        "earned": readout.earned,
+        "skill": readout.skill,
+        "note": _note(readout),
     }
+
+
+def _note(readout: Readout) -> str:
+    how = "Read off in one pass" if readout.orders == 1 else f"The mean of {readout.orders} orders of the options"
+    if not readout.skill and readout.coverage is None and readout.calibration == "uncalibrated":
+        return UNCALIBRATED_NOTE.format(how)
+    coverage = "" if readout.coverage is None else COVERAGE_NOTE.format(100 * readout.coverage)
+    return MEASURED_NOTE.format(how, readout.source) + coverage
 
 
 def _counts(tally: Tally) -> dict[str, int]:

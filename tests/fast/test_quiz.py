@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.calibration import Calibration, EciRecord, Threshold
+from app.earned import ALL, DataSet, Ledger, Measurement, Skill, skill_figures
 from app.engine.base import LabelRequest
-from app.engine.fake import FakeEngine
+from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Conflict, EngineError, NotFound
+from app.prompts import prompt_digest
 from app.questions import Bank
 from app.quiz import Quiz, read_many, read_options, tally_by_confidence, tally_by_system
+from app.readings import form_of
 from app.records import Confidence, Question
 from app.store import Store
+from app.ui.practise_routes import readout_json
 
 
 @pytest.fixture
@@ -219,3 +226,99 @@ def test_a_bank_that_changed_since_the_round_began_still_opens(
     Quiz(Bank(bank.questions[:10]), store, engine, seed=1).progress(visitor)
     progress = Quiz(Bank(bank.questions[5:12]), store, engine).progress(visitor)
     assert {q.id for q in progress.questions} == {q.id for q in bank.questions[5:12]}
+
+
+# What was measured of the model
+
+
+MEASURED = replace(FAKE_INFO, digest="ab" * 32)
+FIVE = ("A", "B", "C", "D", "E")
+
+
+def keep_measured(folder: Path, *skills: Skill, rows: int = 400) -> Ledger:
+    """A ledger with one measurement: a flat calibration fitted on ``rows`` and a threshold of as many that keeps two options."""
+    assert MEASURED.eci is not None
+    tokens = MEASURED.eci.token_ids
+    record = EciRecord(
+        labels=tuple(tokens),
+        token_ids=tuple(tokens.values()),
+        prompt_digest=prompt_digest(form_of(MEASURED)),
+        calibrations=(Calibration(FIVE, "fast", 0.5, (0.0,) * 5, rows, "exam"),),
+        thresholds=(Threshold(FIVE, "fast", 0.9, 1.0, rows, "exam"),),
+        skill=skill_figures(skills),
+    )
+    ledger = Ledger(folder)
+    sets = (DataSet("exam", "d" * 64, 2 * rows),)
+    measurement = Measurement(
+        digest=MEASURED.digest,
+        model="Fake",
+        sets=sets,
+        finished="2026-11-21",
+        command="",
+        machine="",
+        modes=("fast",),
+        record=record,
+    )
+    ledger.put(measurement)
+    return ledger
+
+
+def measured_readout(bank: Bank, store: Store, ledger: Ledger, visitor: int, *, careful: bool = False) -> dict[str, object]:
+    quiz = Quiz(bank, store, FakeEngine(info=MEASURED), ledger=ledger, seed=1)
+    return readout_json(quiz.readout_after_commit(visitor, commit(quiz, visitor), careful=careful))
+
+
+def of_every_system(bank: Bank, n: int, correct: int) -> list[Skill]:
+    return [Skill(system, "fast", n, correct, 0.2) for system in {question.system for question in bank.questions}]
+
+
+def test_earned_skill_stands_beside_calibrated_probabilities(bank: Bank, store: Store, visitor: int, tmp_path: Path) -> None:
+    ledger = keep_measured(tmp_path, Skill(ALL, "fast", 800, 400, 0.2), *of_every_system(bank, 120, 73))
+    shown = measured_readout(bank, store, ledger, visitor)
+    assert (shown["measured"], shown["earned"]) == (True, True)
+    assert str(shown["skill"]).startswith("right in 61 % of ")
+    assert shown["calibration"] == "calibrated on exam (n = 400)"
+    assert shown["coverage"] == 0.9
+    assert len(shown["answer_set"]) == 5  # type: ignore[arg-type]
+    assert shown["note"] == (
+        "Read off in one pass. Measured on this machine on exam (n = 800), 2026-11-21. "
+        "Answer sets like this one hold the key in 90 % of questions like those."
+    )
+
+
+def test_calibrated_probabilities_are_those_of_the_measurement(bank: Bank, tmp_path: Path) -> None:
+    engine, question = FakeEngine(info=MEASURED), bank.questions[0]
+    plain = np.array(list(read_options(engine, question).probabilities.values()))
+    shown = read_options(engine, question, ledger=keep_measured(tmp_path)).probabilities
+    assert list(shown) == list(question.options)
+    assert list(shown.values()) == pytest.approx(list(np.sqrt(plain) / np.sqrt(plain).sum()))
+
+
+def test_skill_within_chance_is_told_as_none(bank: Bank, store: Store, visitor: int, tmp_path: Path) -> None:
+    shown = measured_readout(bank, store, keep_measured(tmp_path, *of_every_system(bank, 20, 6)), visitor)
+    assert (shown["measured"], shown["earned"]) == (True, False)
+    assert str(shown["skill"]).startswith("no measured skill in ")
+    assert str(shown["skill"]).endswith("(n = 20)")
+
+
+def test_few_rows_claim_no_coverage(bank: Bank, store: Store, visitor: int, tmp_path: Path) -> None:
+    ledger = keep_measured(tmp_path, Skill(ALL, "fast", 72, 50, 0.25), *of_every_system(bank, 6, 6), rows=36)
+    shown = measured_readout(bank, store, ledger, visitor)
+    assert shown["coverage"] is None
+    assert "right in 69 % of all questions measured (n = 72); too few of " in str(shown["skill"])
+
+
+def test_a_mode_that_was_not_measured_is_uncalibrated_and_folded_where_the_other_showed_no_skill(
+    bank: Bank, store: Store, visitor: int, tmp_path: Path
+) -> None:
+    shown = measured_readout(bank, store, keep_measured(tmp_path, *of_every_system(bank, 20, 6)), visitor, careful=True)
+    assert (shown["measured"], shown["earned"]) == (True, False)
+    assert str(shown["skill"]).endswith("(n = 20) when read in one pass")
+    assert (shown["calibration"], shown["coverage"]) == ("uncalibrated", None)
+
+
+def test_a_model_that_nobody_measured_is_as_it_was(bank: Bank, store: Store, visitor: int, tmp_path: Path) -> None:
+    shown = measured_readout(bank, store, Ledger(tmp_path), visitor)
+    assert (shown["measured"], shown["earned"], shown["skill"]) == (False, False, "")
+    assert shown["calibration"] == "uncalibrated"
+    assert "not calibrated" in str(shown["note"])

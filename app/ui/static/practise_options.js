@@ -1,6 +1,6 @@
 // The option rows of a question: radio-like before committing; afterwards key, choice, explanation and the model's
 // probability in place. Knows nothing of the rest of the card.
-import { button, fill, h, icon } from "./dom.js";
+import { button, capital, fill, h, icon } from "./dom.js";
 
 const percent = (share) => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
 
@@ -50,16 +50,22 @@ function mark(graded, letter) {
   return isChosen ? h("span", { class: "option-mark wrong" }, icon("cross"), h("span", { text: "Your choice" })) : null;
 }
 
-/** The model's probability of the option; its place is kept while the model reads, so that nothing moves then. */
-function probability(work, letter) {
-  const share = work.readout?.probabilities[letter];
-  if (share === undefined) return work.reading ? h("div", { class: "probability", "aria-hidden": "true" }) : null;
+/** Whether the model was measured and is no better than chance here: its probabilities are then folded away. */
+const folded = (result) => result.measured && !result.earned;
+
+function bar(letter, share) {
   const filled = h("span");
   filled.style.width = `${100 * share}%`;
   return h("div", {
     class: "probability", role: "img", "aria-label": `Model: ${percent(share)}`,
     data: { testid: "probability", letter, value: share },
   }, h("div", { class: "track" }, filled), h("span", { class: "percent", text: percent(share) }));
+}
+
+/** The model's probability of the option; its place is kept while the model reads, so that nothing moves then. */
+function probability(work, letter) {
+  if (!work.readout) return work.reading ? h("div", { class: "probability", "aria-hidden": "true" }) : null;
+  return folded(work.readout) ? null : bar(letter, work.readout.probabilities[letter]);
 }
 
 function gradedRow(work, letter) {
@@ -100,8 +106,34 @@ function rereading(work, reread) {
   return [failure, control];
 }
 
+function answerSet(result) {
+  const answers = either([...result.answer_set].sort());
+  return h("p", {
+    class: "answer-set", data: { testid: "answer-set", sure: String(result.sure) },
+    text: `${result.sure ? "Its answer" : "Not sure"}: ${answers}`,
+  });
+}
+
+/** Below the answer set: what the figures are, and the way to better ones. */
+function readoutFoot(work, reread) {
+  const { note, measured } = work.readout;
+  const pointer = measured ? null : h("a", { href: "/models", text: "Measure this model", data: { testid: "measure-pointer" } });
+  return h("div", { class: "readout-foot" },
+    h("p", { class: "readout-note" }, h("span", { text: note }), pointer ? " " : null, pointer), rereading(work, reread));
+}
+
+/** A reading without measured skill: the sentence that says so, and everything else behind it. */
+function foldedReading(work, unfolded) {
+  const result = work.readout;
+  const rows = Object.entries(result.probabilities).map(([letter, share]) =>
+    h("li", {}, h("span", { class: "letter", text: letter }), bar(letter, share)));
+  return h("details", { class: "readout-fold", open: unfolded, data: { testid: "readout-fold" } },
+    h("summary", { text: capital(result.skill), data: { testid: "skill" } }),
+    h("div", { class: "readout-folded" }, answerSet(result), h("ul", {}, rows)));
+}
+
 /** What the model made of the question, above the rows: reading, failed, or its answer set. */
-function readoutLines(work, state, reread) {
+function readoutLines(work, state, { reread, unfolded }) {
   const result = work.readout;
   const name = readoutName(result);
   if (state === "reading") {
@@ -110,20 +142,15 @@ function readoutLines(work, state, reread) {
   if (state === "failed") {
     return [name, h("p", { class: "reading", text: work.readFailure || "The model has not read this question." })];
   }
-  const answers = either([...result.answer_set].sort());
-  return [name,
-    h("p", {
-      class: "answer-set", data: { testid: "answer-set", sure: String(result.sure) },
-      text: `${result.sure ? "Its answer" : "Not sure"}: ${answers}`,
-    }),
-    h("div", { class: "readout-foot" },
-      result.note ? h("p", { class: "readout-note", text: result.note }) : null, rereading(work, reread)),
-  ];
+  if (folded(result)) return [name, foldedReading(work, unfolded), readoutFoot(work, reread)];
+  const skill = result.measured ? h("p", { class: "readout-skill", text: capital(result.skill), data: { testid: "skill" } }) : null;
+  return [name, skill, answerSet(result), readoutFoot(work, reread)];
 }
 
 /** `choose(letter)`, `strike(letter)` and `reread()` are called as the reader does so. */
 export class Options {
   #actions;
+  #drawn = null; // the work whose reading is shown
   #readout = h("div", { class: "readout", hidden: true, tabindex: "-1", data: { testid: "readout" }, "aria-live": "polite" });
   #rows = h("div", { class: "options", "aria-label": "Options" });
   element = h("div", { class: "options-block" }, this.#readout, this.#rows);
@@ -165,7 +192,9 @@ export class Options {
     this.#readout.dataset.state = state;
     this.#readout.dataset.orders = String(work.readout?.orders ?? "");
     this.#readout.setAttribute("aria-busy", String(work.rereading));
-    fill(this.#readout, readoutLines(work, state, this.#actions.reread));
+    const unfolded = this.#drawn === work && Boolean(this.#readout.querySelector("details")?.open);
+    this.#drawn = work;
+    fill(this.#readout, readoutLines(work, state, { reread: this.#actions.reread, unfolded }));
     // The pressed button has been drawn anew, or is gone now that there is nothing more to read.
     if (held) (this.#readout.querySelector(".reread") ?? this.#readout).focus({ preventScroll: true });
   }
