@@ -6,21 +6,29 @@ import logging
 import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 
+from app.catalogue import read_catalogue
 from app.chat import Chat
+from app.earned import Ledger
 from app.engine.local import LocalEngine
+from app.engine.switch import SwitchingEngine
 from app.errors import LlamaCareError, SettingsError
-from app.models import chosen_model
+from app.lastrun import LastRuns
+from app.measuring import MEASUREMENTS, Measuring
+from app.models import chosen_model, local_model
 from app.questions import read_bank
 from app.quiz import Quiz
 from app.settings import Settings, read_settings
+from app.shelf import Shelf
 from app.store import Store
 from app.web import Parts, build_web
 
-BANK = Path(__file__).parent / "assets" / "bank"
+ASSETS = Path(__file__).parent / "assets"
+BANK = ASSETS / "bank"
 
 
 def main(arguments: list[str]) -> int:
@@ -53,9 +61,22 @@ def build_parts(settings: Settings) -> Parts:
     model = chosen_model(settings)
     store = Store(settings.data_dir)
     store.close_interrupted()
-    engine = LocalEngine(model, max_waiting=settings.max_waiting)
+    catalogue = read_catalogue()
+    engine = SwitchingEngine(model, start=partial(LocalEngine, max_waiting=settings.max_waiting))
+    ledger = Ledger(settings.data_dir / MEASUREMENTS, ASSETS / "measurements")
+    shelf = Shelf(
+        engine,
+        catalogue=catalogue,
+        folders=settings.model_folders,
+        extra=settings.model,
+        open_model=partial(local_model, settings),
+        ledger=ledger,
+        measuring=Measuring(engine, ledger, bank=BANK, data_dir=settings.data_dir),
+        last_runs=LastRuns(settings.data_dir / "last_runs.json"),
+        may_switch=settings.may_switch,
+    )
     chat = Chat(engine, store, max_turns=settings.max_waiting, thinking=settings.thinking == "on")
-    return Parts(engine, store, chat, Quiz(bank, store, engine))
+    return Parts(engine, store, chat, Quiz(bank, store, engine, ledger=ledger), shelf)
 
 
 def _log_to_stderr() -> None:

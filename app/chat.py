@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling, Thought
+from app.engine.switch import held
 from app.errors import BadInput, Busy, Conflict, LlamaCareError, StoreError, TooLarge
 from app.prompts import ChatFormat, chat_prompt, stop_texts
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
@@ -129,7 +130,11 @@ class Turn:
         if self._stopped.is_set():
             self._settle(Status.STOPPED, STOPPED_NOTE)
             return
-        engine, clock = self._chat.engine, self._chat.clock
+        with held(self._chat.engine) as engine:  # the prompt is written for the model that answers it
+            yield from self._written_by(engine)
+
+    def _written_by(self, engine: Engine) -> Generator[ChatEvent, None, None]:
+        clock = self._chat.clock
         info = self._info = engine.info()
         self._answer = replace(self._answer, model=info.name)
         form = ChatFormat(info.chat_template, info.bos, info.eos)

@@ -6,6 +6,7 @@ Each flag has an environment variable of the same name (``--data-dir``, ``LLAMAC
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from app.errors import SettingsError
 
 PREFIX = "LLAMACARE_"
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class Settings:
     port: int
     data_dir: Path
     model: Path | None
+    models: tuple[Path, ...]
+    switching: str
     context: int
     threads: int
     gpu_layers: int
@@ -42,6 +46,18 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     log: str
     space: Space | None
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where model files are looked for."""
+        return (*self.models, self.data_dir / "models")
+
+    @property
+    def may_switch(self) -> bool:
+        """Whether visitors may change and measure the model; by itself only where all of them sit at this machine."""
+        if self.switching != "auto":
+            return self.switching == "on"
+        return self.space is None and _is_loopback(self.host)
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,18 @@ def all_flags(environ: Mapping[str, str]) -> tuple[Flag, ...]:
         Flag("port", "7860", _whole(0, 65535), "port to listen on; 0 takes a free one"),
         Flag("data-dir", str(_data_dir(environ, space)), _path(environ), "folder for conversations and practice; made if absent"),
         Flag("model", "", _model(environ), "path of a .gguf file; the embedded SmolLM2-135M-Instruct if not given"),
+        Flag(
+            "models",
+            str(ROOT / "models"),
+            _paths(environ),
+            "folders with .gguf files, separated by commas; and models in --data-dir",
+        ),
+        Flag(
+            "switching",
+            "auto",
+            _one_of("auto", "on", "off"),
+            "whether visitors may change the model; auto: on this machine alone",
+        ),
         Flag("context", "8192", _whole(256, 1 << 20), "tokens that prompt and answer may have together"),
         Flag("threads", "0", _whole(0, 1024), "threads that compute; 0 measures and adapts, up to every core that may be used"),
         Flag("gpu-layers", "-1", _whole(-1, 10_000), "layers on the GPU; -1 all that fit, 0 none; without effect in a CPU build"),
@@ -155,6 +183,23 @@ def _path(environ: Mapping[str, str]) -> Callable[[str], Path]:
         return path.absolute()
 
     return parse
+
+
+def _paths(environ: Mapping[str, str]) -> Callable[[str], tuple[Path, ...]]:
+    def parse(text: str) -> tuple[Path, ...]:
+        parts = [part for part in text.split(",") if part.strip()]
+        if not parts:
+            raise ValueError("at least one path")
+        return tuple(_path(environ)(part) for part in parts)
+
+    return parse
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _model(environ: Mapping[str, str]) -> Callable[[str], Path | None]:

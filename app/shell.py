@@ -22,6 +22,7 @@ from app.ui.visitors import HEADER, LOOKUP_STATE, TOKEN_STATE
 COOKIE = "llamacare_visitor"
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep a cookie
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url
+PAGES = ("", "/practise", "/models")  # without a slash at the end
 MAX_BODY = 1_000_000  # bytes; bounds a private conversation too, which its page sends whole
 
 
@@ -102,7 +103,7 @@ class Visitors:
             await self._app(scope, receive, send)
             return
         token = find_token(Headers(scope=scope))
-        fresh = token is None and scope["method"] == "GET" and scope["path"].rstrip("/") in ("", "/practise")
+        fresh = token is None and scope["method"] == "GET" and scope["path"].rstrip("/") in PAGES
         if fresh:
             token = secrets.token_urlsafe(32)
         scope.setdefault("state", {}).update({TOKEN_STATE: token, LOOKUP_STATE: self._lookup})

@@ -27,11 +27,13 @@ from app.engine.base import Engine
 from app.errors import LlamaCareError
 from app.quiz import Quiz
 from app.settings import Settings
+from app.shelf import Shelf
 from app.shell import BodyLimit, SameOrigin, SecurityHeaders, TrustedHosts, Visitors
 from app.store import Store
 from app.ui.ask_routes import ask_router
 from app.ui.engine_routes import engine_router
 from app.ui.gradio_api import GradioApi
+from app.ui.models_routes import models_router
 from app.ui.pages import build_pages, mount_options
 from app.ui.practise_routes import practise_router
 
@@ -40,14 +42,16 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Parts:
-    """What the pages stand on. ``close`` ends the engine and the store."""
+    """What the pages stand on. ``close`` ends what works in the background, then the engine and the store."""
 
     engine: Engine
     store: Store
     chat: Chat
     quiz: Quiz
+    shelf: Shelf
 
     def close(self) -> None:
+        self.shelf.close()
         self.engine.close()
         self.store.close()
 
@@ -82,11 +86,12 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
     web.include_router(ask_router(parts.chat, parts.store, parts.engine, waiting))
     web.include_router(practise_router(parts.quiz, waiting))
     web.include_router(engine_router(parts.engine))
+    web.include_router(models_router(parts.shelf))
     web.add_exception_handler(LlamaCareError, _refusal)
     web.add_exception_handler(RequestValidationError, _wrong_shape)
     web.mount("/static/ui", FreshFiles(directory=ROOT / "app" / "ui" / "static"))
     web.mount("/static/styles", FreshFiles(directory=ROOT / "assets" / "styles"))
-    pages = build_pages(GradioApi(parts.chat, parts.engine))
+    pages = build_pages(GradioApi(parts.chat, parts.quiz))
     pages.queue(max_size=settings.max_waiting, api_open=True)
     with warnings.catch_warnings():
         # gradio 6.31 says of every application with two pages that it switches off the SSR that is off already.

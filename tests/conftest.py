@@ -14,18 +14,28 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app.catalogue import Catalogue
 from app.chat import Chat
+from app.earned import Ledger
 from app.engine.base import Engine
 from app.engine.fake import FakeEngine
+from app.engine.local import LocalModel
+from app.engine.switch import SwitchingEngine
+from app.lastrun import LastRuns
+from app.measuring import MEASUREMENTS, Measuring
 from app.questions import Bank, read_bank
 from app.quiz import Quiz
 from app.settings import Settings, read_settings
+from app.shelf import Shelf
 from app.store import Store
 from app.ui.visitors import HEADER
 from app.web import Parts, build_web
 
 ROOT = Path(__file__).parents[1]
 ORDER = ("slow", "gpu")
+NOWHERE = Path("/dev/null/nowhere")  # holds nothing and takes nothing
+EMPTY = Catalogue(())
+FAKE_MODEL = LocalModel(path=NOWHERE / "fake.gguf", name="Fake")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +66,26 @@ def settings_for(folder: Path, *flags: str, **environ: str) -> Settings:
 
 
 def parts_for(engine: Engine, store: Store, bank: Bank) -> Parts:
-    return Parts(engine, store, Chat(engine, store, max_turns=4, seed=lambda: 1), Quiz(bank, store, engine, seed=1))
+    chat, quiz = Chat(engine, store, max_turns=4, seed=lambda: 1), Quiz(bank, store, engine, seed=1)
+    return Parts(engine, store, chat, quiz, shelf_for(SwitchingEngine(FAKE_MODEL, start=lambda _: engine), NOWHERE))
+
+
+def shelf_for(
+    engine: SwitchingEngine, folder: Path, *, catalogue: Catalogue = EMPTY, bank: Path = NOWHERE, may_switch: bool = True
+) -> Shelf:
+    """A shelf over ``folder``, as the data folder: its models lie in ``models``."""
+    ledger = Ledger(folder / MEASUREMENTS)
+    return Shelf(
+        engine,
+        catalogue=catalogue,
+        folders=(folder / "models",),
+        extra=None,
+        open_model=lambda model: LocalModel(path=model.path, name=model.name),
+        ledger=ledger,
+        measuring=Measuring(engine, ledger, bank=bank, data_dir=folder),
+        last_runs=LastRuns(folder / "last_runs.json"),
+        may_switch=may_switch,
+    )
 
 
 def new_token() -> str:

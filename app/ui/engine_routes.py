@@ -1,4 +1,4 @@
-"""What the model's line on both pages calls: the engine's state and figures, and another try. No text of anybody's."""
+"""What the model's line on every page calls: the engine's state and figures, and another try. No text of anybody's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.engine.base import Engine, EngineStatus, ModelInfo, Sight
 from app.ui.visitors import Visitor
 
 BYTES = ("B", "kB", "MB", "GB", "TB")
+COUNTS = ("", "k", "M", "B", "T")
 
 
 def engine_router(engine: Engine) -> APIRouter:
@@ -43,8 +44,8 @@ def model_json(model: ModelInfo) -> dict[str, Any]:
     return {
         "name": model.name,
         "file": model.file,
-        "size": _short(model.size, BYTES),
-        "parameters": _short(model.parameters, ("", "k", "M", "B", "T")),
+        "size": short(model.size, BYTES),
+        "parameters": short(model.parameters, COUNTS),
         "quantisation": model.quantisation,
         "device": model.device,
         "context": model.context,
@@ -58,12 +59,13 @@ def sight_json(sight: Sight) -> dict[str, Any]:
     """The figures as they are, and bytes as short texts too."""
     return {
         **asdict(sight),
-        "memory_text": _short(sight.memory, BYTES),
-        "kv_text": _short(sight.kv_bytes, BYTES),
+        "memory_text": short(sight.memory, BYTES),
+        "kv_text": short(sight.kv_bytes, BYTES),
     }
 
 
-def _short(number: float, units: tuple[str, ...]) -> str:
+def short(number: float, units: tuple[str, ...]) -> str:
+    """A number with three digits and its unit, each unit a thousand of the one before."""
     for unit in units[:-1]:
         if number < 999.5:  # which three digits would make 1e+03
             return f"{number:.3g} {unit}".strip()

@@ -8,10 +8,9 @@ from contextlib import closing
 import gradio as gr
 
 from app.chat import Chat, Ended, Grown
-from app.engine.base import Engine
 from app.errors import BadInput, LlamaCareError
 from app.questions import MIN_OPTIONS
-from app.quiz import read_options
+from app.quiz import Quiz
 from app.records import OPTION_LETTERS, Question, Status
 from app.ui.visitors import visitor_id
 
@@ -19,9 +18,9 @@ from app.ui.visitors import visitor_id
 class GradioApi:
     """The endpoints over these parts. ``register`` is called inside a Blocks context."""
 
-    def __init__(self, chat: Chat, engine: Engine) -> None:
+    def __init__(self, chat: Chat, quiz: Quiz) -> None:
         self._chat = chat
-        self._engine = engine
+        self._quiz = quiz
 
     def register(self) -> None:
         # concurrency_limit None: the engine has a queue of its own, in which every caller's work advances.
@@ -50,7 +49,8 @@ class GradioApi:
             raise gr.Error(error.sentence, print_exception=False) from error
 
     def score_options(self, request: gr.Request, stem: str, options: list[str], careful: bool = False) -> dict[str, float]:
-        """The model's probability for each option of a question, uncalibrated: {"A": 0.2, ...}. No text is generated.
+        """The model's probability for each option of a question: {"A": 0.2, ...}, calibrated where it was measured. No text
+        is generated.
 
         Args:
             stem: the question.
@@ -61,7 +61,7 @@ class GradioApi:
             _visitor(request)
             if not isinstance(careful, bool):
                 raise BadInput(f"careful is {careful!r:.60}; expected true or false.")
-            return read_options(self._engine, _question(stem, options), careful=careful).probabilities
+            return self._quiz.read(_question(stem, options), careful=careful).probabilities
         except LlamaCareError as error:
             raise gr.Error(error.sentence, print_exception=False) from error
 

@@ -1,4 +1,4 @@
-"""The two screens, Ask ("/") and Practise ("/practise"), as a Gradio app with empty mount points.
+"""The screens, Ask ("/"), Practise ("/practise") and Models ("/models"), as a Gradio app with empty mount points.
 
 What shows on them is made by the scripts in `static/`, which speak to our own routes. No Gradio event is used: Gradio
 keeps no visitor apart from another. This module knows nothing of the engine, the store or the routes.
@@ -16,7 +16,7 @@ from gradio.components.navbar import Navbar
 
 from app.ui.gradio_api import GradioApi
 
-STYLES = ("tokens.css", "base.css", "engine.css", "ask.css", "practise.css")
+STYLES = ("tokens.css", "base.css", "engine.css", "ask.css", "practise.css", "models.css")
 PAPER, PAPER_DARK = "#faf8f4", "#131716"
 """Gradio's first paint, before our style sheets are there. The same as --paper in tokens.css."""
 
@@ -40,7 +40,7 @@ class MountOptions(TypedDict):
 
 
 def build_pages(api: GradioApi) -> gr.Blocks:
-    """Return the Gradio app of both pages and the API; to be mounted at "/" with `mount_options()`."""
+    """Return the Gradio app of all pages and the API; to be mounted at "/" with `mount_options()`."""
     pages = gr.Blocks(title="LlamaCare", analytics_enabled=False, fill_width=True)
     with pages:
         api.register()
@@ -49,6 +49,9 @@ def build_pages(api: GradioApi) -> gr.Blocks:
     with pages.route("Practise", "practise", show_in_navbar=False):
         Navbar(visible=False)
         gr.Column(elem_id="llamacare-practise")
+    with pages.route("Models", "models", show_in_navbar=False):
+        Navbar(visible=False)
+        gr.Column(elem_id="llamacare-models")
     return pages
 
 

@@ -18,12 +18,14 @@ import uvicorn
 
 from app.chat import Chat
 from app.engine.fake import FakeEngine
+from app.engine.switch import SwitchingEngine
 from app.questions import read_bank
 from app.quiz import Quiz
 from app.settings import read_settings
 from app.store import Store
 from app.ui.ask_routes import REDRAW_SECONDS
 from app.web import Parts, build_web
+from tests.conftest import FAKE_MODEL, shelf_for
 
 REASONING = (
     "The question is about prerenal azotemia and acute tubular necrosis.\n\n"
@@ -41,7 +43,8 @@ def main(arguments: list[str]) -> None:
     engine = FakeEngine(ANSWER, reasoning=REASONING.strip(), gate=pausing(settings.data_dir))
     store = Store(settings.data_dir)
     bank = read_bank(Path(__file__).parents[2] / "assets" / "bank")
-    parts = Parts(engine, store, Chat(engine, store, max_turns=4), Quiz(bank, store, engine))
+    shelf = shelf_for(SwitchingEngine(FAKE_MODEL, start=lambda _: engine), settings.data_dir)
+    parts = Parts(engine, store, Chat(engine, store, max_turns=4), Quiz(bank, store, engine), shelf)
     listener = socket.create_server((settings.host, settings.port))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(build_web(settings, parts), log_level="warning")).run(sockets=[listener])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from app.calibration import Calibration, EciRecord, Threshold, conformal_threshold
 from app.eci import FloatArray, cyclic_orders
-from app.engine.base import LabelRequest
+from app.engine.base import EciHead, LabelRequest
 from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, EngineError
 from app.prompts import ChatFormat, prompt_digest
@@ -491,6 +492,14 @@ def test_the_engine_reads_letters_and_writes_greedily() -> None:
     assert reader.labels("letters") == reader.labels("eci") == frozenset(OPTION_LETTERS)
     assert reader.labels("paper") == frozenset()
     assert reader.write([(), ()], 8) == ["A because", "A because"]
+    assert reader.record is None
+
+
+def test_the_engine_reads_with_the_record_that_the_file_carries() -> None:
+    record = EciRecord(("A", "B"), (7, 8), "p", (), (), {})
+    info = replace(FAKE_INFO, eci=EciHead({"A": 7, "B": 8}, trained=True, record=record))
+    reader = EngineReader(FakeEngine(info=info), digest="d")
+    assert (reader.record, reader.head_kind) == (record, "rows")
 
 
 @pytest.mark.parametrize(

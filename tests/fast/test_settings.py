@@ -16,6 +16,8 @@ GOOD: dict[str, tuple[tuple[str, Any], tuple[str, Any]]] = {
     "port": (("0", 0), ("65535", 65535)),
     "data-dir": (("/srv/a", Path("/srv/a")), ("b/../c", Path.cwd() / "b/../c")),
     "model": (("/m/a.gguf", Path("/m/a.gguf")), ("b.gguf", Path.cwd() / "b.gguf")),
+    "models": (("/m", (Path("/m"),)), (" a , /b,", (Path.cwd() / "a", Path("/b")))),
+    "switching": ((" On ", "on"), ("off", "off")),
     "context": (("256", 256), ("1048576", 1048576)),
     "threads": (("1", 1), ("1024", 1024)),
     "gpu-layers": (("0", 0), ("99", 99)),
@@ -29,6 +31,8 @@ BAD: dict[str, tuple[str, ...]] = {
     "host": (" ",),
     "port": ("-1", "65536", "80.5", "http", " ", "9" * 5000),
     "data-dir": (" ",),
+    "models": (" ", ",", "~nobody-of-this-name/x"),
+    "switching": (" ", "true", "maybe"),
     "context": ("255", "1048577", "8k"),
     "threads": ("-1", "1025", "all"),
     "gpu-layers": ("-2", "10001", "some"),
@@ -154,6 +158,34 @@ def test_on_a_space_too_flags_and_variables_win() -> None:
     environ = {"SPACE_ID": "one/two", "LLAMACARE_HOST": "10.0.0.1"}
     settings = read_settings(["--data-dir", "/srv/x"], environ)
     assert (settings.host, settings.data_dir) == ("10.0.0.1", Path("/srv/x"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "may"),
+    [
+        ([], {}, True),
+        (["--host", "::1"], {}, True),
+        (["--host", "localhost"], {}, True),
+        (["--host", "0.0.0.0"], {}, False),
+        (["--host", "10.0.0.1"], {}, False),
+        (["--host", "clinic.example"], {}, False),
+        ([], {"SPACE_ID": "one/two"}, False),
+        (["--host", "127.0.0.1"], {"SPACE_ID": "one/two"}, False),
+        (["--host", "0.0.0.0", "--switching", "on"], {}, True),
+        (["--switching", "off"], {}, False),
+    ],
+)
+def test_only_who_sits_at_this_machine_changes_the_model_by_default(
+    arguments: list[str], environ: dict[str, str], may: bool
+) -> None:
+    assert read_settings(arguments, environ).may_switch is may
+
+
+def test_models_lie_in_the_project_and_among_the_users_data(tmp_path: Path) -> None:
+    here, kept = read_settings(["--data-dir", str(tmp_path)], {}).model_folders
+    assert (here / "..").resolve() == Path(__file__).parents[2]
+    assert (here.name, kept) == ("models", tmp_path / "models")
+    assert read_settings(["--data-dir", str(tmp_path), "--models", "/m"], {}).model_folders == (Path("/m"), kept)
 
 
 def test_settings_cannot_be_changed_once_read() -> None:

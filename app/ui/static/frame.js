@@ -1,5 +1,5 @@
-// What both pages share: header with brand, navigation and theme switch, the model's line, the drawer
-// of the left column on phones. Knows nothing of what the page shows.
+// What all pages share: header with brand, navigation and theme switch, the model's line, the drawer
+// of the left column on phones, where a page has one. Knows nothing of what the page shows.
 import { button, fill, h, icon } from "./dom.js";
 import { EngineStatus } from "./engine_status.js";
 import { THEMES, setTheme, theme } from "./prefs.js";
@@ -20,7 +20,8 @@ function themeSwitch() {
 }
 
 function brand() {
-  return h("a", { class: "brand", href: "/" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "LlamaCare");
+  return h("a", { class: "brand", href: "/" }, h("span", { class: "brand-mark", "aria-hidden": "true" }),
+    h("span", { class: "brand-name", text: "LlamaCare" }));
 }
 
 function navigation(current) {
@@ -28,7 +29,7 @@ function navigation(current) {
     href, text: label, "aria-current": name === current ? "page" : undefined, data: { testid: `nav-${name}` },
   });
   return h("nav", { class: "site-nav", "aria-label": "Pages" },
-    link("ask", "Ask", "/"), link("practise", "Practise", "/practise"));
+    link("ask", "Ask", "/"), link("practise", "Practise", "/practise"), link("models", "Models", "/models"));
 }
 
 /** Opens and closes the left column where the screen is narrow. */
@@ -55,18 +56,25 @@ function drawer(side, opener) {
   return { shade, close: () => set(false) };
 }
 
-/** Build the frame into `mount`. Returns where to put things: {side, main, closeSide}. */
-export function buildFrame(mount, { page, title, sideLabel }) {
-  const side = h("aside", { class: "side", id: "side", "aria-label": sideLabel });
-  const main = h("main", { class: "main", id: "main", tabindex: "-1" });
-  const opener = button(sideLabel, {
+function leftColumn(label) {
+  const side = h("aside", { class: "side", id: "side", "aria-label": label });
+  const opener = button(label, {
     icon: "menu", kind: "side-opener", testid: "side-opener", "aria-controls": "side", "aria-expanded": "false",
   });
   const { shade, close } = drawer(side, opener);
-  const closer = button("Close", { icon: "close", kind: "quiet side-closer", on: () => { close(); opener.focus(); } });
+  side.append(button("Close", { icon: "close", kind: "quiet side-closer", on: () => { close(); opener.focus(); } }));
+  return { side, opener, shade, close };
+}
+
+/**
+ * Build the frame into `mount`. Returns where to put things: {side, main, closeSide}; without `sideLabel` there is no left
+ * column, and `main` is all.
+ */
+export function buildFrame(mount, { page, title, sideLabel }) {
+  const main = h("main", { class: "main", id: "main", tabindex: "-1" });
+  const { side, opener, shade, close } = sideLabel ? leftColumn(sideLabel) : {};
   const status = new EngineStatus();
   const skip = (event) => { event.preventDefault(); main.focus(); };
-  side.append(closer);
   status.begin();
   fill(mount,
     h("a", { class: "skip", href: "#main", text: "Skip to the content", on: { click: skip } }),

@@ -1,9 +1,9 @@
-// Entry of both pages. Gradio lays the empty mount point; this finds it, takes it out of Gradio's container
+// Entry of every page. Gradio lays the empty mount point; this finds it, takes it out of Gradio's container
 // (whose style sheet resets every button, list and table inside it) and starts the page's own script.
 // Knows nothing of what the pages show.
 import { applyTheme } from "./prefs.js";
 
-const PAGES = { "llamacare-ask": "./ask.js", "llamacare-practise": "./practise.js" };
+const PAGES = { "llamacare-ask": "./ask.js", "llamacare-practise": "./practise.js", "llamacare-models": "./models.js" };
 
 const KEYBOARD_PX = 120;
 
