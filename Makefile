@@ -11,6 +11,7 @@ WHEELS := .wheels/$(FLAVOUR)
 INSTALLED := $(VENV)/.installed-$(FLAVOUR)
 TEST_INSTALLED := $(VENV)/.installed-tests
 FINETUNE_INSTALLED := $(VENV)/.installed-finetune
+QUANTIZE_INSTALLED := $(VENV)/.installed-quantize
 CONFIG ?= smoke_cpu
 # The address of PyTorch's own index of CPU builds, for machines without an NVIDIA GPU: it spares 3 GB of CUDA libraries.
 TORCH_INDEX ?=
@@ -32,7 +33,7 @@ OPTIONS := --config-settings="cmake.define.CMAKE_CXX_FLAGS=-fno-tree-dse -fno-ds
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run train test check fast slow bench screenshots clean
+.PHONY: help install run train quantize demo-model test check fast slow bench screenshots clean
 
 # Says what is being done, then every ten seconds how long it has taken; what it printed is shown only if it failed.
 define timed
@@ -47,7 +48,7 @@ endef
 help: ## this list
 	@echo "LlamaCare: a private medical chat and exam practice on a model of your own machine"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
 	@echo "  make run CUDA=1      the same on an NVIDIA GPU"
 	@echo "  make run ARGS='--port 8000 --model /path/to/model.gguf'; python app.py --help lists every flag"
@@ -61,12 +62,22 @@ run: $(INSTALLED) ## install what is missing and start on http://127.0.0.1:7860
 train: $(FINETUNE_INSTALLED) ## fine-tune as finetune/configs/CONFIG.yaml says; ARGS='key=value' overrides it
 	@$(BIN)/python -m finetune.train --config finetune/configs/$(CONFIG).yaml $(ARGS)
 
+quantize: $(QUANTIZE_INSTALLED) ## make one checked GGUF of a trained adapter: ARGS='ADAPTER --out models/FILE.gguf'
+	@$(BIN)/python -m quantize $(ARGS)
+
+# Short questions, so that four models read a thousand of them in minutes; the held-out ones are from all three training sets.
+DATA ?= ../shared/data
+demo-model: $(QUANTIZE_INSTALLED) ## train the embedded model, quantise and check it, write models/llamacare-demo.gguf
+	@[ -f runs/demo/run.json ] || $(BIN)/python -m finetune.train --config finetune/configs/demo_cpu.yaml out=runs/demo data.root=$(DATA)
+	@$(BIN)/python -m quantize runs/demo --out models/llamacare-demo.gguf --name "LlamaCare demo 135M" --type Q8_0 --force \
+		--questions runs/demo/conformal.jsonl $(DATA)/medmcqa/dev.jsonl $(DATA)/headqa_en/dev.jsonl
+
 test: check fast slow ## install what the tests need and pass them all
 
 check: $(TEST_INSTALLED) ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy app finetune
+	$(BIN)/mypy app finetune quantize
 	$(BIN)/mypy app.py
 
 fast: $(TEST_INSTALLED) ## tests without a model, in seconds
@@ -78,7 +89,7 @@ slow: $(TEST_INSTALLED) chromium ## tests on the embedded model and in a real br
 bench: $(BENCH_INSTALLED) ## measure ours and the peers side by side (close everything else first), in tests/benchmarks
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)
 
-screenshots: $(TEST_INSTALLED) chromium ## pictures of both pages, in assets/screenshots
+screenshots: $(TEST_INSTALLED) chromium ## pictures of the pages, in assets/screenshots
 	$(BIN)/python -m tests.screenshots
 
 clean: ## remove .venv and the built wheels, so that the next target builds anew
@@ -120,7 +131,13 @@ $(FINETUNE_INSTALLED): finetune/requirements.txt $(INSTALLED)
 	$(call timed,installing the training's packages,$(BIN)/pip install -q -r finetune/requirements.txt)
 	@touch $@
 
-$(TEST_INSTALLED): tests/requirements.txt $(FINETUNE_INSTALLED)
+# The converter's copy of the module gguf must not hide the other one, so it lies in a folder of its own.
+$(QUANTIZE_INSTALLED): quantize/requirements.txt quantize/converter.txt $(FINETUNE_INSTALLED)
+	$(call timed,installing the export's packages,$(BIN)/pip install -q -r quantize/requirements.txt)
+	$(call timed,installing llama.cpp's converter,rm -rf $(VENV)/converter && $(BIN)/pip install -q --no-deps --require-hashes --target $(VENV)/converter -r quantize/converter.txt)
+	@touch $@
+
+$(TEST_INSTALLED): tests/requirements.txt $(QUANTIZE_INSTALLED)
 	$(call timed,installing the tests' packages,$(BIN)/pip install -q -r tests/requirements.txt)
 	@touch $@
 

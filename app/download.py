@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import httpx
 
-from app.errors import LlamaCareError
+from app.errors import DownloadFailed
 from app.files import digest_of, sync_folder
 
 SPARE = 1 << 24  # bytes that a disk keeps free
@@ -29,10 +29,6 @@ TIMEOUT = 30.0  # seconds without a byte
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Progress = Callable[[int, int | None], None]
-
-
-class DownloadFailed(LlamaCareError):
-    """A file was not fetched; the sentence says what is kept and how to go on."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@
     ├── NotFound            404  absent, or another visitor's (never told apart)
     ├── Conflict            409  not possible in this state
     ├── Busy                429  the queue is full
+    ├── DownloadFailed           a file was not fetched
     ├── SettingsError            a flag or environment variable that cannot be used
     ├── StoreError          500  the database cannot be opened or written
     └── EngineError         503  no answer can be computed
@@ -64,6 +65,10 @@ class Busy(LlamaCareError):
     """More requests wait than the queue may hold."""
 
     status = 429
+
+
+class DownloadFailed(LlamaCareError):
+    """A file was not fetched; the sentence says what is kept and how to go on."""
 
 
 class SettingsError(LlamaCareError):

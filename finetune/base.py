@@ -19,14 +19,20 @@ import bitsandbytes
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers.pre_tokenizers import ByteLevel, Digits
+from tokenizers.pre_tokenizers import Sequence as InSequence
 from torch import nn
 
 from app.bases import base_digest, base_path
 from app.errors import BadInput
+from app.gguf_header import read_header
 from app.prompts import label_token
 from app.records import LABELS
 from finetune.config import Lora
 from finetune.encode import Encoder
+
+# Pre-tokenizers, by their names in a GGUF, that part every digit from its neighbours (llama.cpp, src/llama-vocab.cpp).
+SPLIT_NUMBERS = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva"})
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,14 @@ def locate(reference: str, revision: str = "") -> dict[str, Any]:
 
 def open_tokenizer(where: Mapping[str, Any]) -> Any:
     """Raises BadInput when it cannot be opened."""
-    return _opened(transformers.AutoTokenizer, where)
+    tokenizer = _opened(transformers.AutoTokenizer, where)
+    if "gguf_file" in where:
+        path = Path(where["pretrained_model_name_or_path"], where["gguf_file"])
+        if read_header(path).metadata.get("tokenizer.ggml.pre") in SPLIT_NUMBERS:
+            # transformers builds it without this part, and signs such as a half then become other tokens than in llama.cpp.
+            parts = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
+            tokenizer.backend_tokenizer.pre_tokenizer = InSequence(parts)
+    return tokenizer
 
 
 def open_config(where: Mapping[str, Any]) -> Any:

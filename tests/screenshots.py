@@ -1,6 +1,6 @@
-"""Pictures of both pages on the real application and model: ``python -m tests.screenshots [FOLDER]``.
+"""Pictures of the three pages on the real application and model: ``python -m tests.screenshots [FOLDER]``.
 
-Writes eight PNG files, two pages by two themes by two sizes, to assets/screenshots and prints their names and sizes.
+Writes twelve PNG files, three pages by two themes by two sizes, to assets/screenshots and prints their names and sizes.
 They are looked at by a person; no test compares them.
 """
 
@@ -76,6 +76,12 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
     # As the page stands right after a commit.
     the(page, "verdict").evaluate("verdict => verdict.scrollIntoView({ block: 'start' })")
     save(page, folder / f"practise-{name}.png")
+
+    page.goto(f"{application.address}/models")
+    expect(page.get_by_role("heading", name="Models at hand")).to_be_visible()
+    expect(the(page, "status-line")).to_contain_text("SmolLM2")
+    page.wait_for_load_state("networkidle")
+    save(page, folder / f"models-{name}.png")
 
 
 def save(page: Page, path: Path) -> None:

@@ -17,7 +17,7 @@ ENTRY = "app.py"
 # From the ground up. A part imports only what lies below its own level; parts of one level never import each other.
 # `engine` and `ui` are packages. Levels finer than DESIGN.md's line, each for one import that is meant:
 LEVELS: tuple[frozenset[str], ...] = (
-    frozenset({"errors"}),
+    frozenset({"errors", "files"}),
     frozenset({"records"}),
     # where blocks of reasoning begin and end, for prompts and for what the engine writes; files as rows, for what reads them
     frozenset({"thinking", "rowfiles"}),
@@ -26,8 +26,15 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"calibration"}),  # fits and applies what eci reads out
     frozenset({"migrations"}),  # beside the store, which alone runs them
     frozenset({"engine", "store"}),
+    frozenset({"bases", "probes"}),  # between finetune and quantize: which model was trained, and what a model computes
+    frozenset({"readings"}),  # what is asked of an engine to read a question
+    frozenset({"earned"}),  # what was fitted and judged on readings
+    frozenset({"measuring"}),  # makes what `earned` keeps
+    frozenset({"measure_command"}),  # its command, which `models` offers
+    frozenset({"catalogue", "download", "gguf_header"}),  # models that are known, fetched, looked into, before any is opened
     frozenset({"models"}),  # answers with the engine's own record of a model to start
-    frozenset({"chat", "quiz"}),
+    frozenset({"chat", "quiz", "lastrun"}),
+    frozenset({"shelf"}),  # all that is known of the models at hand, for their page
     frozenset({"ui"}),
     frozenset({"shell"}),  # the guards find the visitor's token where `ui.visitors` says that it stands
     frozenset({"doors"}),  # Gradio's own guards, built of the shell's
@@ -42,13 +49,14 @@ HOMES: dict[str, frozenset[str]] = {
     "sqlite_utils": frozenset({"store", "migrations"}),
     "sqlite3": frozenset({"store"}),
     "jinja2": frozenset({"prompts"}),
-    "numpy": frozenset({"eci", "calibration", "measure", "engine"}),
+    "numpy": frozenset({"eci", "calibration", "measure", "engine", "readings", "measuring", "probes"}),
     "markdown_it": frozenset({"ui"}),
     "fastapi": frozenset({"web", "ui"}),
     "pydantic": frozenset({"ui"}),
     "starlette": frozenset({"web", "doors", "shell", "ui"}),
     "anyio": frozenset({"web", "ui"}),
     "uvicorn": frozenset({ENTRY}),
+    "httpx": frozenset({"download"}),
 }
 TRAINING = frozenset({"torch", "transformers", "peft", "finetune", "quantize"})
 
@@ -143,6 +151,7 @@ def test_migrations_are_run_by_the_store_alone() -> None:
 # What training may import of the application (DESIGN.md, The house), with the parts that these were split into.
 FINETUNE_USES = frozenset(
     {"errors", "records", "rowfiles", "layouts", "questions", "prompts", "eci", "calibration", "measure", "engine"}
+    | {"readings", "earned", "files", "bases", "probes", "gguf_header"}
 )
 FINETUNE_HOMES = {
     "peft": {"base"},
@@ -155,6 +164,29 @@ FINETUNE_HOMES = {
     "gradio": set(),
 }
 FINETUNE = tuple(read_source(path) for path in sorted((ROOT / "finetune").glob("*.py")))
+# What makes a file of what was trained stands on the same.
+QUANTIZE_USES = FINETUNE_USES
+QUANTIZE_HOMES = {
+    "torch": {"merge", "weights"},  # in processes of their own: everything else runs without
+    "transformers": {"weights"},
+    "bitsandbytes": {"merge"},
+    "llama_cpp": {"native"},
+    "matplotlib": {"pictures"},
+    "gguf": {"tensor_table"},
+    "peft": set(),
+    "gradio": set(),
+}
+QUANTIZE = tuple(read_source(path) for path in sorted((ROOT / "quantize").glob("*.py")))
+
+
+@pytest.mark.parametrize("source", QUANTIZE, ids=lambda source: source.part)
+def test_quantising_never_imports_training(source: Source) -> None:
+    name = source.path.stem
+    for arrow in arrows(source):
+        if arrow.library == "app":
+            assert part_of(arrow.target) in QUANTIZE_USES, f"{source.at(arrow.node)} imports {arrow.target}"
+        assert arrow.library != "finetune", source.at(arrow.node)
+        assert name in QUANTIZE_HOMES.get(arrow.library, {name}), f"{source.at(arrow.node)} imports {arrow.library}"
 
 
 @pytest.mark.parametrize("source", FINETUNE, ids=lambda source: source.part)
@@ -245,10 +277,11 @@ def test_no_module_or_class_holds_state_that_can_change(source: Source) -> None:
 
 @each_source
 def test_the_environment_is_read_at_the_start_alone(source: Source) -> None:
-    """app.py passes it in; settings names what is read of it; the engine's own process may set one for native code."""
+    """app.py and a command's last line pass it in; settings names what is read of it; the engine's own process may set one."""
     if source.part in (ENTRY, "settings"):
         return
-    allowed = {
+    allowed = {id(node) for statement in source.tree.body if _is_main_guard(statement) for node in ast.walk(statement)}
+    allowed |= {
         id(target.value)
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Assign) and source.module == "app.engine.child"

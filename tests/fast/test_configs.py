@@ -23,7 +23,8 @@ def header(path: Path) -> str:
 def test_the_configs_are_those_of_the_design() -> None:
     names = {path.stem for path in CONFIGS}
     assert names == {
-        "smoke_cpu", "pubmedqa_cpu", "usmle_cpu", "pretrain_cpu", "usmle_24gb_8b", "usmle_24gb_13b", "usmle_multi_gpu",
+        "smoke_cpu", "demo_cpu", "pubmedqa_cpu", "usmle_cpu", "pretrain_cpu",
+        "usmle_24gb_8b", "usmle_24gb_13b", "usmle_multi_gpu",
     }  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.download import PAUSES, Downloaded, DownloadFailed, Wanted, download
+from app.download import PAUSES, Downloaded, Wanted, download
+from app.errors import DownloadFailed
 
 CONTENT = bytes(range(256)) * 5000  # 1.28 MB: more than one chunk
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -255,7 +255,11 @@ def test_a_broken_header_is_refused_in_words(tmp_path: Path, what: str) -> None:
 
 def test_the_embedded_models_header_is_read() -> None:
     header = read_header(embedded_file())
-    assert (header.tensors, header.metadata["general.architecture"], header.metadata["llama.block_count"]) == (272, "llama", 30)
+    assert (len(header.tensors), header.metadata["general.architecture"], header.metadata["llama.block_count"]) == (
+        272,
+        "llama",
+        30,
+    )
     with pytest.raises(ModelFileError, match="does not exist"):
         read_header(Path("/nowhere/x.gguf"))
 

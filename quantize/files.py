@@ -1,0 +1,1 @@
+"""Moved to app.files, which every package may use."""
