@@ -16,12 +16,17 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     aside = path.with_name(f".{path.name}.part")
     try:
         write(aside)
-        with aside.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync(aside)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Forces what was written of a file to disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -285,7 +285,9 @@ def _checked(catalogue: Catalogue, path: Path) -> str:
         if expected
         else f"no digest to compare with, SHA-256 {digest}"
     )
-    return f"{how}; GGUF version {header.version}, {len(header.tensors)} tensors, {header.metadata.get('general.architecture', '?')}"
+    return (
+        f"{how}; GGUF version {header.version}, {len(header.tensors)} tensors, {header.metadata.get('general.architecture', '?')}"
+    )
 
 
 def _digest_file(path: Path) -> Path:

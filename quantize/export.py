@@ -154,7 +154,8 @@ def _convert(merged: Path, raw: Path, kind: str, tell: Tell, tensors: int) -> No
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    command = [sys.executable, "-c", RUN_SCRIPT, str(folder / CONVERTER), str(merged), "--outfile", str(raw), "--outtype", kind]
+    paths = [str(merged.absolute()), "--outfile", str(raw.absolute())]
+    command = [sys.executable, "-c", RUN_SCRIPT, str(folder / CONVERTER), *paths, "--outtype", kind]
     last: deque[str] = deque(maxlen=LAST_LINES)
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ, cwd=folder

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from app.bases import base_digest
 from app.errors import BadInput, LlamaCareError
-from app.files import write_json
+from app.files import sync, write_json
 from quantize.adapter import ECI_FILE, MERGED_KIND, MERGED_VERSION, RUN_FILE, Adapter, Onto, choices, read_adapter
 from quantize.terminal import INTERRUPTED, bar, say
 from quantize.weights import INDEX, Weights, locate, open_weights
@@ -87,6 +87,11 @@ def merge(
 
 def check_base(adapter: Adapter, base: Path | None = None) -> None:
     """Raises BadInput where what lies at the base's place is not what the adapter was trained on."""
+    if base is not None and adapter.reference.count("/") == 1 and not Path(adapter.reference).exists():
+        raise BadInput(
+            f"{adapter.folder} was trained on {adapter.reference} of the hub, and no file of it was noted that {base} could be "
+            "checked by. Leave --base out: it is then fetched, or found in the hub's cache."
+        )
     found = base_digest(str(base) if base else adapter.reference, str(adapter.run["base"].get("revision") or ""))
     wanted = str(adapter.run["base"]["digest"])
     if found != wanted:
@@ -166,6 +171,7 @@ def _write(plan: MergePlan, weights: Weights, folder: Path, onto: Onto, *, shard
             done += held[name].nbytes
             tell(done, total)
         save_file(held, folder / file, metadata={"format": "pt"})
+        sync(folder / file)
         places |= dict.fromkeys(names, file)
     if len(shards) > 1:
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": places})

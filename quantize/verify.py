@@ -38,7 +38,6 @@ from quantize.terminal import INTERRUPTED, bar, say
 # The merged model against the model as trained: nothing is quantised between the two, so what is lost is rounding, and in the
 # case of a 4-bit base the choice of weights. Issue and DESIGN want 98 %; the others follow from it.
 MERGE_LIMITS = Thresholds(agreement=0.98, label_kl=0.01, text_kl=0.02, perplexity_ratio=1.02)
-SHOWN = 10  # disagreements that a table lists
 MOST_LOSS = 700.0  # nats a token, whose exponential is still a number
 Doubles = npt.NDArray[np.float64]
 

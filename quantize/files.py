@@ -1,1 +1,0 @@
-"""Moved to app.files, which every package may use."""
