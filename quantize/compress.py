@@ -21,9 +21,11 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
+from app.engine.head import RECORD_KEY
 from app.engine.threads import usable_cores
 from app.errors import BadInput, LlamaCareError, ModelFileError
 from app.files import write_aside
+from app.gguf_header import read_header
 from quantize.child import call
 from quantize.ggml_types import TYPES, FileType, TensorCount, file_type, sentence, tensor_types
 from quantize.tensor_table import read_table
@@ -156,6 +158,18 @@ def _write(source: Path, aside: Path, kind: FileType, threads: int, tell: Tell, 
         raise BadInput(f"{name} came out with {whole} of {expected} tensors. Check the disk, and run the command again.")
 
 
+def kept_whole(source: Path) -> str:
+    """Which tensor of a trained model stays in F16: the one whose rows its labels are read at.
+
+    A row that is rounded favours or disfavours its label in every question alike, and the labels of one question lie close
+    together: of the demonstration model, Q8_0 turned 16 % of the choices with rounded rows.
+    """
+    header = read_header(source)
+    if RECORD_KEY not in header.metadata:
+        return ""
+    return "output" if any(row.name == "output.weight" for row in header.tensors) else "embedding"
+
+
 def _call(source: Path, target: Path, kind: FileType, threads: int, *, dry: bool, what: str, hear: Callable[[str], None]) -> None:
     """llama.cpp's quantiser in its process. Raises as ``compress``."""
     request = {
@@ -165,6 +179,7 @@ def _call(source: Path, target: Path, kind: FileType, threads: int, *, dry: bool
         "ftype": kind.id,
         "threads": threads,
         "dry": dry,
+        "head": "" if kind.whole else kept_whole(source),
     }
     try:
         call(request, what=what, hear=hear)

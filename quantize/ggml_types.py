@@ -7,6 +7,7 @@ small model's Q4_K_M may hold hardly a Q4_K tensor. What a file holds is read of
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ class Thresholds:
     """What a file of one type must reach beside its parent, F16 (for F16 and F32: the merged model in float32).
 
     Attributes:
-        agreement: least share of questions on which both choose the same label.
+        agreement: least share of the questions on which the parent is decided (``tie``) and both choose the same label.
         label_kl, text_kl: greatest mean Kullback-Leibler divergence from the parent, in nats, of the labels' and of the
             next token's distribution.
         perplexity_ratio: greatest perplexity, as a multiple of the parent's.
@@ -125,6 +126,15 @@ class Thresholds:
     label_kl: float
     text_kl: float
     perplexity_ratio: float
+
+    @property
+    def tie(self) -> float:
+        """Nats of preference between two labels that a divergence within ``label_kl`` can turn; a parent that prefers its
+        choice by less is undecided, and a change of choice there is no damage.
+
+        Two options at even odds that move apart by d nats have a divergence of d**2 / 8 (to second order).
+        """
+        return math.sqrt(8 * self.label_kl)
 
 
 # Least bits per weight -> limits. Agreement: what a user may lose of the labels, set by what each grade is for (Q8_0 as good as

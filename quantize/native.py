@@ -63,8 +63,9 @@ class Voice:
             self.errors.append(line.strip())
 
 
-def quantise(source: str, target: str, ftype: int, threads: int, *, dry: bool) -> dict[str, Any]:
-    """Writes ``source`` as a file of the type ``ftype``. ``dry``: only says how large its tensors would be.
+def quantise(source: str, target: str, ftype: int, threads: int, *, dry: bool, head: str) -> dict[str, Any]:
+    """Writes ``source`` as a file of the type ``ftype``. ``dry``: only says how large its tensors would be. ``head``: which
+    tensor stays in F16, "output", "embedding" (where the two are one) or "".
 
     Raises:
         ModelFileError: llama.cpp does not do it; the text is its reason.
@@ -74,6 +75,10 @@ def quantise(source: str, target: str, ftype: int, threads: int, *, dry: bool) -
     load_backends()
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype, params.nthread, params.dry_run = ftype, threads, dry
+    if head == "output":
+        params.output_tensor_type = llama_cpp.GGML_TYPE_F16
+    elif head == "embedding":
+        params.token_embedding_type = llama_cpp.GGML_TYPE_F16
     if llama_cpp.llama_model_quantize(source.encode(), target.encode(), params):
         reason = next((line for line in reversed(voice.errors) if line.startswith(PREFIX)), "no reason given")
         raise ModelFileError(reason.removeprefix(PREFIX))

@@ -48,7 +48,16 @@ AUTO = "auto"
 AUTO_TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_NL", "Q4_0")
 PACKAGES = ("llama-cpp-python", "gguf", "numpy")
 QUESTIONS, TEXTS_FILE = "questions.jsonl", "texts.txt"
-SHOWN = ("n", "agreement", "label_kl", "text_kl", "perplexity_ratio")  # of a comparison on a card
+SHOWN = (
+    "n",
+    "agreement",
+    "tie",
+    "clear",
+    "clear_agreement",
+    "label_kl",
+    "text_kl",
+    "perplexity_ratio",
+)  # of a comparison on a card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +188,7 @@ def _merged(ready: Run) -> tuple[Path, Probe | None]:
             break  # nothing can be measured, so the weights that the adapter was trained on are taken
         folder = _merge(ready, onto)
         probed = _probe_folder(ready, f"merged-{onto}", folder, fits=ready.estimated.runs_torch)
-        found[onto] = (_compare(ready, trained, probed), probed)
+        found[onto] = (_compare(ready, trained, probed, MERGE_LIMITS), probed)
     best = max(found, key=lambda onto: _closeness(found[onto][0]))
     for onto in found.keys() - {best}:
         ready.stages.forget(f"merge-{onto}", [ready.folder / f"merged-{onto}"])
@@ -222,7 +231,7 @@ def _exported(ready: Run, merged: Path, above: Probe | None) -> tuple[Path, Prob
         ready.stages.finish("export", key, [path])
     probed = _probe_gguf(ready, "f16", path)
     if above is not None:
-        compared = _compare(ready, above, probed)
+        compared = _compare(ready, above, probed, thresholds("F16"))
         assert compared is not None
         name = "the merged model in float32" if ready.estimated.runs_torch else "the model as trained"
         ready.report["exported"] = compared.as_dict()
@@ -240,7 +249,7 @@ def _compressed(ready: Run, exported: Path, parent: Probe) -> tuple[str, Path, d
         if ready.wanted.memory is not None and speeds[name].memory_bytes > ready.wanted.memory:
             passed[name] = ()
             continue
-        compared = _compare(ready, parent, _probe_gguf(ready, name.lower(), files[name]))
+        compared = _compare(ready, parent, _probe_gguf(ready, name.lower(), files[name]), thresholds(name))
         assert compared is not None
         ready.report.setdefault("types", {})[name] = compared.as_dict()
         near[name] = compared.text_kl
@@ -365,8 +374,8 @@ def _asked(ready: Run) -> str:
     return key_of([(one.id, one.stem) for one in ready.sample.questions], texts(), ready.style)
 
 
-def _compare(ready: Run, parent: Probe | None, child: Probe | None) -> Comparison | None:
-    return compare(parent, child, ready.sample.questions) if parent and child else None
+def _compare(ready: Run, parent: Probe | None, child: Probe | None, limits: Thresholds) -> Comparison | None:
+    return compare(parent, child, ready.sample.questions, limits.tie) if parent and child else None
 
 
 def _closeness(found: Comparison | None) -> tuple[float, float]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-HEADS = ("model", "beside", "n", "same label", "95 %", "labels' KL", "next token's KL", "perplexity", "its parent's")
+HEADS = (
+    "model",
+    "beside",
+    "n",
+    "same label",
+    "95 %",
+    "decided",
+    "same label of those",
+    "labels' KL",
+    "next token's KL",
+    "perplexity",
+    "its parent's",
+)
 
 
 def comparison_lines(report: Mapping[str, Any], parent: str = "F16") -> Iterator[str]:
@@ -27,6 +39,8 @@ def _row(child: str, parent: str, found: Mapping[str, Any]) -> str:
         f"{found['n']:,}",
         f"{found['agreement']:.2%}",
         f"{found['agreement_low']:.1%} to {found['agreement_high']:.1%}",
+        f"{found['clear']:,} (by {found['tie']:.2f} nats)",
+        f"{found['clear_agreement']:.2%}",
         _figure(found["label_kl"], ".2g"),
         _figure(found["text_kl"], ".2g"),
         _figure(found["perplexity"], ".3f"),

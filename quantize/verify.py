@@ -59,6 +59,8 @@ class Comparison:
 
     Attributes:
         n: questions; ``agreement`` the share on which both choose the same label, with its 95 % Wilson interval.
+        clear: questions on which the parent prefers its choice to every other by ``tie`` nats or more; ``clear_agreement`` the
+            share of those, 1 where there are none.
         label_kl, text_kl: mean Kullback-Leibler divergence of the child from the parent, in nats: of the labels' distribution a
             question, of the next token's a position.
         tokens: positions of the texts; ``perplexity`` of the child on them, ``parent_perplexity`` of the parent.
@@ -70,6 +72,9 @@ class Comparison:
     agreement: float
     agreement_low: float
     agreement_high: float
+    tie: float
+    clear: int
+    clear_agreement: float
     label_kl: float
     tokens: int
     text_kl: float
@@ -101,8 +106,12 @@ class Quality:
     ece_floor: float
 
 
-def compare(parent: Probe, child: Probe, questions: Sequence[Question]) -> Comparison:
-    """Raises ValueError where the two did not read the same questions and texts."""
+def compare(parent: Probe, child: Probe, questions: Sequence[Question], tie: float = 0.0) -> Comparison:
+    """``tie``: nats of the parent's preference below which it counts as undecided (``Thresholds.tie``).
+
+    Raises:
+        ValueError: the two did not read the same questions and texts.
+    """
     if parent.scores.shape != child.scores.shape or len(parent.scores) != len(questions) or len(parent.ids) != len(child.ids):
         raise ValueError(
             f"the parent read {parent.scores.shape[0]} questions and {len(parent.ids)} texts, the child "
@@ -112,12 +121,17 @@ def compare(parent: Probe, child: Probe, questions: Sequence[Question]) -> Compa
     chosen = [each.argmax(axis=1) for each in logs]
     apart = np.flatnonzero(chosen[0] != chosen[1])
     low, high = wilson(len(questions) - len(apart), len(questions))
+    first, second = np.sort(logs[0], axis=1)[:, :-3:-1].T
+    clear = first - second >= tie
     texts = text_divergence(parent, child)
     return Comparison(
         n=len(questions),
         agreement=1 - len(apart) / len(questions),
         agreement_low=low,
         agreement_high=high,
+        tie=tie,
+        clear=int(clear.sum()),
+        clear_agreement=float((chosen[0] == chosen[1])[clear].mean()) if clear.any() else 1.0,
         label_kl=float(_kl(*logs).mean()),
         tokens=texts.tokens,
         text_kl=texts.kl,
@@ -144,9 +158,10 @@ def failures(found: Comparison, limits: Thresholds) -> tuple[str, ...]:
         said.append(f"{found.strange_ids} texts are tokenized differently, where all must be tokenized alike")
     if not found.same_template:
         said.append("the chat template is not the parent's, byte for byte")
-    if found.agreement < limits.agreement:
+    if found.clear_agreement < limits.agreement:
         said.append(
-            f"the labels agree on {found.agreement:.2%} of {found.n} questions; at least {limits.agreement:.1%} are required"
+            f"the labels agree on {found.clear_agreement:.2%} of the {found.clear} questions on which the parent is decided; at "
+            f"least {limits.agreement:.1%} are required"
         )
     for name, value, most in (
         ("the labels' mean KL", found.label_kl, limits.label_kl),
@@ -275,7 +290,7 @@ def verify(file: Path, parent: Path, chosen: Sample, limits: Thresholds) -> tupl
     else:
         with bar(f"reading with {parent.name}", "question") as tell:
             above = probe_gguf(parent, chosen.questions, texts(), Style.LABEL, tell=tell)
-    found = compare(above, child, chosen.questions)
+    found = compare(above, child, chosen.questions, limits.tie)
     return found, failures(found, limits)
 
 

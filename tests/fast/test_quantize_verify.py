@@ -78,23 +78,42 @@ def test_scores_that_differ_by_a_constant_are_the_same_answer() -> None:
 def test_each_limit_that_is_missed_is_named_with_both_figures() -> None:
     good = compare(PARENT, PARENT, QUESTIONS)
     said = {
-        "agreement": (0.97, "the labels agree on 97.00% of 4 questions; at least 98.0% are required"),
+        "clear_agreement": (
+            0.97,
+            "the labels agree on 97.00% of the 4 questions on which the parent is decided; at least 98.0% are required",
+        ),
         "label_kl": (0.011, "the labels' mean KL is 0.011; at most 0.01 is allowed"),
         "text_kl": (0.5, "the next token's mean KL is 0.5; at most 0.02 is allowed"),
         "perplexity": (good.parent_perplexity * 1.5, "the perplexity's ratio is 1.5; at most 1.02 is allowed"),
         "strange_ids": (2, "2 texts are tokenized differently, where all must be tokenized alike"),
         "same_template": (False, "the chat template is not the parent's, byte for byte"),
     }
-    assert {field.name for field in fields(Thresholds)} - {"perplexity_ratio"} < said.keys()
+    assert {field.name for field in fields(Thresholds)} - {"perplexity_ratio", "agreement"} < said.keys()
     for name, (value, sentence) in said.items():
         assert failures(replace(good, **{name: value}), LIMITS) == (sentence,)
     everything = replace(good, **{name: value for name, (value, _) in said.items()})
     assert set(failures(everything, LIMITS)) == {sentence for _, sentence in said.values()}
 
 
+def test_only_questions_on_which_the_parent_is_decided_count_for_the_limit() -> None:
+    found = compare(PARENT, CHILD, QUESTIONS)
+    margin = max(each.margin for each in found.disagreements)
+    undecided = compare(PARENT, CHILD, QUESTIONS, tie=margin + 0.01)
+    assert undecided.agreement == found.agreement < 1 == undecided.clear_agreement
+    assert undecided.clear < found.clear == len(QUESTIONS)
+    assert compare(PARENT, CHILD, QUESTIONS, tie=1e9).clear_agreement == 1  # a parent that never decides
+
+
+def test_the_margin_of_a_tie_is_what_the_allowed_divergence_can_turn() -> None:
+    tie = Thresholds(agreement=1, label_kl=0.005, text_kl=1, perplexity_ratio=1).tie
+    halves = np.log(np.array([[0.5, 0.5], 1 / (1 + np.exp([-tie / 2, tie / 2]))]))  # one pulled apart by the tie, half each way
+    apart = halves[1] - np.logaddexp.reduce(halves[1])
+    assert float((np.exp(apart) * (apart - halves[0])).sum()) < 0.005 * 1.1
+
+
 def test_a_figure_on_its_limit_passes() -> None:
     good = compare(PARENT, PARENT, QUESTIONS)
-    edge = replace(good, agreement=0.98, label_kl=0.01, text_kl=0.02, perplexity=1.02, parent_perplexity=1.0)
+    edge = replace(good, clear_agreement=0.98, label_kl=0.01, text_kl=0.02, perplexity=1.02, parent_perplexity=1.0)
     assert failures(edge, LIMITS) == ()
 
 
