@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from app.engine.embedded import embedded_file
+from app.engine.head import RECORD_KEY
 from app.errors import BadInput, EngineDied, ModelFileError
 from quantize.bench import bench_all
 from quantize.bench import main as bench
@@ -23,6 +24,8 @@ from quantize.child import ROOT
 from quantize.compress import Compressed, compress, planned_bytes
 from quantize.compress import main as compress_main
 from quantize.ggml_types import TYPES, file_type, tensor_types
+from quantize.metadata import write_pairs
+from quantize.tensor_table import read_table
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +101,7 @@ from quantize.native import quantise
 said = {{}}
 for one in TYPES:
     try:
-        quantise({str(wide)!r}, {str(tmp_path)!r} + "/" + one.name, one.id, 1, dry=False)
+        quantise({str(wide)!r}, {str(tmp_path)!r} + "/" + one.name, one.id, 1, dry=False, head="")
         said[one.name] = ""
     except ModelFileError as error:
         said[one.name] = error.sentence
@@ -299,3 +302,14 @@ def test_the_command_writes_figures_a_table_and_a_picture(
 def test_more_tokens_than_the_model_has_room_for_are_refused(wide: Path) -> None:
     with pytest.raises(ModelFileError, match="has room for 1024 tokens, and 2064 are to be measured"):
         bench_all([wide], prompt_tokens=2000, decode_tokens=64, rounds=1)
+
+
+def test_the_rows_that_trained_labels_are_read_at_stay_in_f16(wide: Path, tmp_path: Path) -> None:
+    trained = tmp_path / "trained.gguf"
+    write_pairs(wide, trained, {RECORD_KEY: "{}"})
+    types = {}
+    for source in (wide, trained):
+        compress(source, tmp_path / f"{source.stem}.Q4_K_M.gguf", "Q4_K_M")
+        types[source] = {one.name: one.type for one in read_table(tmp_path / f"{source.stem}.Q4_K_M.gguf").tensors}
+    assert types[trained].pop("output.weight") == "F16" != types[wide].pop("output.weight")
+    assert types[trained] == types[wide]
