@@ -14,6 +14,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
+from app.calibration import MIN_CONFORMAL_ROWS, Calibration
 from app.errors import BadInput
 from app.measure import Measured, skill_sentence
 from quantize.ggml_types import TensorCount, sentence
@@ -230,17 +231,25 @@ def _worth(facts: Facts) -> str:
         return head + "Nothing was measured: treat it as a model without any shown medical knowledge.\n"
     lines = [f"- {what}, {facts.eci_of}: {_worth_words(measured)}" for what, measured in skills]
     lines += _chances(facts)
+    eci = facts.eci or {}
     calibrated = [
-        f"- {'/'.join(one['labels'])}, {one['mode']}: calibrated on {one['name']}, n = {one['n']}"
-        for one in (facts.eci or {}).get("calibrations") or ()
+        f"- {'/'.join(one['labels'])}, {one['mode']}: {_calibration_word(one)}" for one in eci.get("calibrations") or ()
     ]
-    sets = [
-        f"- {'/'.join(one['labels'])}, {one['mode']}: answer sets meant to hold the key in {100 * one['level']:.0f} % of such "
-        f"questions, fitted on {one['name']}, n = {one['n']}"
-        for one in (facts.eci or {}).get("thresholds") or ()
-    ]
+    sets = [f"- {'/'.join(one['labels'])}, {one['mode']}: {_coverage_words(one)}" for one in eci.get("thresholds") or ()]
     none = ["No calibration was fitted: its probabilities are uncalibrated."]
     return head + "\n".join([*lines, "", *(calibrated or none), *sets, "", _claim()]) + "\n"
+
+
+def _calibration_word(one: Figures) -> str:
+    """As the application says it beside a reading."""
+    return Calibration(tuple(one["labels"]), one["mode"], one["scale"], tuple(one["bias"]), one["n"], one["name"]).word
+
+
+def _coverage_words(one: Figures) -> str:
+    if one["n"] < MIN_CONFORMAL_ROWS:
+        return f"no coverage is claimed for its answer sets (fitted on {one['name']}, n = {one['n']}, under {MIN_CONFORMAL_ROWS})"
+    share = f"{100 * one['level']:.0f} %"
+    return f"answer sets meant to hold the key in {share} of such questions, fitted on {one['name']}, n = {one['n']}"
 
 
 def _chances(facts: Facts) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -152,8 +154,16 @@ def test_any_name_survives_the_front_matter(text: str) -> None:
 def test_the_card_says_what_the_model_is_worth_with_interval_and_n() -> None:
     card = model_card(FULL)
     assert "no skill: " in card and "95 % interval 46.0 % to 64.0 %" in card and "on 120 questions" in card
-    assert "calibrated on trial, n = 60" in card
+    assert "uncalibrated (60 rows of trial called for no change)" in card
     assert "meant to hold the key in 90 % of such questions, fitted on trial, n = 100" in card
+
+
+def test_the_card_claims_no_coverage_below_a_hundred_rows() -> None:
+    eci = json.loads(json.dumps(FULL.eci))
+    eci["thresholds"][0]["n"] = 76
+    card = model_card(replace(FULL, eci=eci))
+    assert "no coverage is claimed for its answer sets (fitted on trial, n = 76, under 100)" in card
+    assert "meant to hold the key" not in card
 
 
 def test_the_card_names_the_tensors_that_are_really_there_and_the_notice() -> None:
