@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import TextIO, TypeAlias
 
 from app.earned import Ledger, Measurement, Skill
-from app.engine.base import Phase
 from app.engine.local import LocalEngine, LocalModel
-from app.errors import BadInput, EngineError, ModelFileError
+from app.engine.ready import await_ready
+from app.errors import BadInput
 from app.measuring import JOURNALS, MEASUREMENTS, Labelled, Wanted, measure_sets, read_labelled, summary
 from app.settings import read_settings
 
 EMBEDDED = "embedded"
-LOAD_SECONDS = 900.0  # a large file from a slow disk
-POLL_SECONDS = 0.05
 LEFT_OUT_SHOWN = 3
 
 Environ = Mapping[str, str]
@@ -65,7 +63,7 @@ def _measure(given: argparse.Namespace, environ: Environ, named_model: NamedMode
     ledger = Ledger(given.out or settings.data_dir / MEASUREMENTS)
     engine = LocalEngine(named_model(environ, given.model))
     try:
-        _await_ready(engine, given.model)
+        await_ready(engine, given.model)
         with _Progress(sys.stderr) as progress:
             measurement = measure_sets(engine, wanted, settings.data_dir / JOURNALS, tell=progress)
     finally:
@@ -110,16 +108,6 @@ def _tell_refusals(labelled: Labelled, stream: TextIO) -> None:
     more = len(labelled.refusals) - LEFT_OUT_SHOWN
     if more > 0:
         stream.write(f"Left out: {more} more rows of {labelled.name}\n")
-
-
-def _await_ready(engine: LocalEngine, name: str) -> None:
-    deadline = time.monotonic() + LOAD_SECONDS
-    while (status := engine.status()).phase is not Phase.READY:
-        if status.phase is Phase.FAILED:
-            raise ModelFileError(status.sentence)
-        if time.monotonic() > deadline:
-            raise EngineError(f"{name} is still loading after {LOAD_SECONDS:.0f} s. Try again on an idle machine.")
-        time.sleep(POLL_SECONDS)
 
 
 class _Progress:

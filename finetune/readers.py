@@ -6,18 +6,19 @@ What is measured is what users run, so a GGUF is read by the engine that serves 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+from app.bases import EMBEDDED
 from app.calibration import EciRecord
 from app.eci import FloatArray
-from app.engine.base import Engine, LabelRequest, Phase, Piece, Sampling
+from app.engine.base import Engine, LabelRequest, Piece, Sampling
 from app.engine.embedded import embedded_file
 from app.engine.local import LocalEngine, LocalModel
-from app.errors import BadInput, EngineError, ModelFileError, NoLabels
+from app.engine.ready import await_ready
+from app.errors import BadInput, NoLabels
 from app.files import digest_of
 from app.prompts import ChatFormat, stop_texts
 from app.readings import form_of
@@ -26,9 +27,7 @@ from finetune.environment import load_torch
 
 CONTEXT = 16384  # tokens, shared by all that is read at once: five examples with a text each and a question are some 4000
 WRITERS = 8  # answers written at once; as many as the engine decodes in one batch
-LOAD_SECONDS = 900.0  # a 70B file from a slow disk
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-EMBEDDED = "embedded"  # the application's own model
 
 
 class Reader(Protocol):
@@ -142,21 +141,11 @@ def _open_gguf(path: Path) -> EngineReader:
     engine = LocalEngine(LocalModel(path=path, name=path.stem, context=CONTEXT), max_waiting=2 * WRITERS)
     try:
         digest = digest_of(path)
-        _wait(engine, path)
+        await_ready(engine, path.name)
         return EngineReader(engine, digest=digest)
     except BaseException:
         engine.close()
         raise
-
-
-def _wait(engine: Engine, path: Path) -> None:
-    deadline = time.monotonic() + LOAD_SECONDS
-    while (status := engine.status()).phase is not Phase.READY:
-        if status.phase is Phase.FAILED:
-            raise ModelFileError(status.sentence)
-        if time.monotonic() > deadline:
-            raise EngineError(f"{path.name} is still loading after {LOAD_SECONDS:.0f} s. Try again on an idle machine.")
-        time.sleep(0.05)
 
 
 def _check_folder(path: Path) -> None:

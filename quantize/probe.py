@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app.engine.base import Engine, LabelRequest, Phase
+from app.engine.base import Engine, LabelRequest
 from app.engine.local import LocalEngine, LocalModel
+from app.engine.ready import await_ready
 from app.engine.wire import pack
-from app.errors import EngineError, ModelFileError, NoLabels
+from app.errors import NoLabels
 from app.probes import MOST_TEXT_TOKENS, Probe, checked_prompts, label_row
 from app.prompts import ChatFormat, Style, prompt_digest, question_prompt
 from app.records import LABELS, Question, Segment
@@ -26,7 +27,6 @@ from quantize.child import call, run_module
 
 CHUNK = 32  # questions a call of the engine
 CONTEXT = 8192  # tokens, for all that is read at once
-LOAD_SECONDS = 900.0  # a large file from a slow disk
 Tell = Callable[[int, int], None]
 
 
@@ -86,17 +86,7 @@ def opened(path: Path) -> Iterator[Engine]:
     """
     engine = LocalEngine(LocalModel(path=path, name=path.stem, context=CONTEXT))
     try:
-        _wait(engine, path)
+        await_ready(engine, path.name)
         yield engine
     finally:
         engine.close()
-
-
-def _wait(engine: Engine, path: Path) -> None:
-    deadline = time.monotonic() + LOAD_SECONDS
-    while (status := engine.status()).phase is not Phase.READY:
-        if status.phase is Phase.FAILED:
-            raise ModelFileError(status.sentence)
-        if time.monotonic() > deadline:
-            raise EngineError(f"{path.name} is still loading after {LOAD_SECONDS:.0f} s. Try again on an idle machine.")
-        time.sleep(0.05)
