@@ -11,8 +11,10 @@ from pathlib import Path
 
 import uvicorn
 
+from app.backup_store import Backups
 from app.catalogue import read_catalogue
 from app.chat import Chat
+from app.database import Database
 from app.earned import Ledger
 from app.engine.local import LocalEngine
 from app.engine.switch import SwitchingEngine
@@ -20,11 +22,14 @@ from app.errors import LlamaCareError, SettingsError
 from app.lastrun import LastRuns
 from app.measuring import MEASUREMENTS, Measuring
 from app.models import chosen_model, local_model
+from app.own_store import OwnStore
+from app.practice_store import PracticeStore
 from app.questions import read_bank
 from app.quiz import Quiz
 from app.settings import Settings, read_settings
 from app.shelf import Shelf
-from app.store import Store
+from app.store import INTERRUPTED, Store
+from app.tutor import Tutor
 from app.web import Parts, build_web
 
 ASSETS = Path(__file__).parent / "assets"
@@ -59,8 +64,10 @@ def build_parts(settings: Settings) -> Parts:
     for refusal in bank.refusals:
         print(f"Question left out: {refusal}", file=sys.stderr)
     model = chosen_model(settings)
-    store = Store(settings.data_dir)
+    database = Database(settings.data_dir)
+    store, practice, own = Store(database), PracticeStore(database), OwnStore(database)
     store.close_interrupted()
+    practice.close_interrupted(INTERRUPTED)
     catalogue = read_catalogue()
     engine = SwitchingEngine(model, start=partial(LocalEngine, max_waiting=settings.max_waiting))
     ledger = Ledger(settings.data_dir / MEASUREMENTS, ASSETS / "measurements")
@@ -76,7 +83,8 @@ def build_parts(settings: Settings) -> Parts:
         may_switch=settings.may_switch,
     )
     chat = Chat(engine, store, max_turns=settings.max_waiting, thinking=settings.thinking == "on")
-    return Parts(engine, store, chat, Quiz(bank, store, engine, ledger=ledger), shelf)
+    quiz = Quiz(bank, practice, own, engine, ledger=ledger)
+    return Parts(engine, store, chat, quiz, Tutor(chat, quiz), own, Backups(database), shelf, database)
 
 
 def _log_to_stderr() -> None:

@@ -13,11 +13,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Protocol
 
 from app.engine.base import Ending, Engine, Finished, ModelInfo, Phase, Piece, Prefilling, Queued, Sampling, Thought
 from app.engine.switch import held
 from app.errors import BadInput, Busy, Conflict, LlamaCareError, StoreError, TooLarge
-from app.prompts import ChatFormat, chat_prompt, stop_texts
+from app.prompts import CHAT_SYSTEM, ChatFormat, chat_prompt, stop_texts
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
 from app.store import Store
 
@@ -87,11 +88,22 @@ class Turn:
     """One question being answered. ``events`` is run by one thread; ``stop`` may be called from any."""
 
     def __init__(
-        self, chat: Chat, visitor: int, conversation: Conversation | None, history: Sequence[Message], answer: Message
+        self,
+        chat: Chat,
+        visitor: int,
+        conversation: Conversation | None,
+        history: Sequence[Message],
+        answer: Message,
+        *,
+        keep: Callable[[Message], None] | None,
+        system: str = CHAT_SYSTEM,
     ) -> None:
+        """``keep`` is given the answer as it grows and as it has ended; None keeps it nowhere."""
         self.id = secrets.token_urlsafe(16)
         self.visitor = visitor
         self.conversation = conversation
+        self._keep_answer = keep
+        self._system = system
         self._chat = chat
         self._history = list(history)  # ends in the question
         self._answer = answer
@@ -139,10 +151,11 @@ class Turn:
         self._answer = replace(self._answer, model=info.name)
         form = ChatFormat(info.chat_template, info.bos, info.eos)
         thinking = self._chat.thinking
-        kept, self._dropped = fit(engine, form, self._history, info.context, thinking=thinking)
+        kept, self._dropped = fit(engine, form, self._history, info.context, thinking=thinking, system=self._system)
         yield Fitted(self._dropped)
         asked, kept_at = clock(), clock()
-        stream = engine.stream(chat_prompt(form, kept, thinking=thinking), self._chat.sampling(form))
+        prompt = chat_prompt(form, kept, thinking=thinking, system=self._system)
+        stream = engine.stream(prompt, self._chat.sampling(form))
         try:
             for event in stream:
                 if self._stopped.is_set():
@@ -191,8 +204,18 @@ class Turn:
             self._answer = replace(self._answer, status=Status.FAILED, note=f"{note} {error.sentence}".strip())
 
     def _keep(self) -> None:
-        if self.conversation is not None:
-            self._chat.store.keep_answer(self._answer)
+        if self._keep_answer is not None:
+            self._keep_answer(self._answer)
+
+
+class Place(Protocol):
+    """Where a bound turn is kept."""
+
+    def begin(self, question: Message, answer: Message) -> None:
+        """Keeps the question and its still empty answer."""
+
+    def keep(self, answer: Message) -> None:
+        """Writes what the answer has become."""
 
 
 class Chat:
@@ -242,7 +265,7 @@ class Chat:
                 place = self.store.conversation(visitor, conversation)
             self.store.add_turn(visitor, place.id, question, answer, replace=replace)
             history = self.store.messages(visitor, place.id)[:-1]
-            turn = Turn(self, visitor, place, history, answer)
+            turn = Turn(self, visitor, place, history, answer, keep=self.store.keep_answer)
             self._turns[turn.id] = turn
         return turn
 
@@ -251,7 +274,18 @@ class Chat:
         question = _question(text)
         with self._lock:
             self._admit(visitor, None)
-            turn = Turn(self, visitor, None, [*history, question], _empty_answer())
+            turn = Turn(self, visitor, None, [*history, question], _empty_answer(), keep=None)
+            self._turns[turn.id] = turn
+        return turn
+
+    def begin_bound(self, visitor: int, text: str, history: Sequence[Message], *, system: str, place: Place) -> Turn:
+        """A turn that is bound to something else than a conversation: ``system`` says to what, ``place`` keeps question and
+        answer. Raises like ``begin``."""
+        question, answer = _question(text), _empty_answer()
+        with self._lock:
+            self._admit(visitor, None)
+            place.begin(question, answer)
+            turn = Turn(self, visitor, None, [*history, question], answer, keep=place.keep, system=system)
             self._turns[turn.id] = turn
         return turn
 
@@ -290,7 +324,13 @@ class Chat:
 
 
 def fit(
-    engine: Engine, form: ChatFormat, messages: Sequence[Message], context: int, *, thinking: bool = False
+    engine: Engine,
+    form: ChatFormat,
+    messages: Sequence[Message],
+    context: int,
+    *,
+    thinking: bool = False,
+    system: str = CHAT_SYSTEM,
 ) -> tuple[list[Message], int]:
     """The messages that go to the model, and how many earlier turns (a question and its answer) were left out.
 
@@ -303,7 +343,7 @@ def fit(
     readable = [message for message in messages if message.text]
 
     def tokens_of(some: Sequence[Message]) -> int:
-        return engine.count([chat_prompt(form, some, thinking=thinking)])[0]
+        return engine.count([chat_prompt(form, some, thinking=thinking, system=system)])[0]
 
     if tokens_of(readable) <= context * 3 // 4:
         return readable, 0

@@ -25,7 +25,7 @@ GRADIO_OPEN = re.compile(
     r"/(?:|practise/?|models/?|config/?|theme\.css|favicon\.ico|robots\.txt|(?:assets|static|svelte)/[\w./@+-]+"
     r"|gradio_api/(?:info/?|app_id/?|startup-events|queue/join|queue/data|cancel|heartbeat/[\w-]+))"
 )
-OUR_OWN = ("/api/", "/static/ui/", "/static/styles/")
+OUR_OWN = ("/api/", "/static/ui/", "/static/styles/", "/static/bank/figures/")
 SESSION_POSTS = ("/gradio_api/queue/join", "/gradio_api/cancel")
 
 

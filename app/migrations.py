@@ -4,6 +4,76 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+SESSIONS = (
+    """create table sessions (
+        id text primary key, visitor integer not null references visitors(id), number integer not null, mode text not null,
+        title text not null, state text not null, created text not null, ended text, unique (visitor, number))""",
+    """create table session_blocks (
+        session text not null references sessions(id), number integer not null, first integer not null, last integer not null,
+        seconds real not null, state text not null, deadline text, seconds_left real, primary key (session, number))""",
+    """create table session_items (
+        session text not null references sessions(id), position integer not null, question text not null,
+        block integer not null default 0, chosen text, confidence text not null default 'unsure',
+        struck text not null default '[]', highlights text not null default '[]', hints integer not null default 0,
+        seconds real not null default 0, touched text, primary key (session, position), unique (session, question))""",
+    """create table graded (
+        session text not null references sessions(id), question text not null, visitor integer not null references visitors(id),
+        position integer not null, chosen text not null, key text not null, confidence text not null, seconds real not null,
+        options integer not null default 5, hints integer not null, struck text not null, system text not null default '',
+        subject text not null default '', step text not null default '', difficulty text not null default '', miss text,
+        model text, model_choice text, model_probability real, model_key_probability real, model_earned integer,
+        created text not null, primary key (session, question))""",
+    """create table tallies (
+        visitor integer not null references visitors(id), dimension text not null, name text not null, n integer not null,
+        correct integer not null, seconds real not null, said real not null, error real not null,
+        primary key (visitor, dimension, name)) without rowid""",
+    """create table question_states (
+        visitor integer not null references visitors(id), question text not null, attempts integer not null,
+        last_correct integer not null, last_sure integer not null, disagreed integer not null, state integer not null,
+        step integer, stability real not null, difficulty real not null, due text not null, last_review text not null,
+        primary key (visitor, question)) without rowid""",
+    """create table notes (
+        visitor integer not null references visitors(id), question text not null, text text not null, updated text not null,
+        primary key (visitor, question))""",
+    """create table tutor_messages (
+        id text primary key, session text not null, position integer not null, place integer not null, role text not null,
+        text text not null, status text not null, note text not null, model text not null, created text not null,
+        unique (session, position, place), foreign key (session, position) references session_items(session, position))""",
+    """insert into sessions (id, visitor, number, mode, title, state, created)
+        select id, visitor, number, 'tutor', 'All topics',
+            case when number = (select max(number) from rounds r where r.visitor = rounds.visitor) then 'open' else 'ended' end,
+            started from rounds""",
+    "update sessions set ended = created where state = 'ended'",
+    """insert or ignore into session_items (session, position, question)
+        select rounds.id, place.key + 1, place.value from rounds, json_each(rounds.question_order) as place""",
+    """insert or ignore into session_items (session, position, question)
+        select round, 100000 + rowid, question from attempts""",
+    """insert into graded (session, question, visitor, position, chosen, key, confidence, seconds, hints, struck, created)
+        select a.round, a.question, s.visitor, i.position, a.chosen, a.key, a.confidence, a.seconds, a.hints, a.struck, a.created
+        from attempts a join sessions s on s.id = a.round
+        join session_items i on i.session = a.round and i.question = a.question""",
+    "drop table attempts",
+    "drop table rounds",
+    "alter table graded rename to attempts",
+    "create index attempts_of on attempts (visitor, created)",
+    "create index attempts_at on attempts (visitor, question)",
+    "create index attempts_in on attempts (session, position)",
+    "create index attempts_disputed on attempts (visitor, created) where model_earned = 1",
+)
+OWN_QUESTIONS = (
+    """create table own_batches (
+        id text primary key, visitor integer not null references visitors(id), file text not null, created text not null)""",
+    "create index own_batches_of on own_batches (visitor, created)",
+    """create table own_questions (
+        number integer primary key, visitor integer not null references visitors(id),
+        batch text not null references own_batches(id), id text not null, stem text not null, key text not null,
+        system text not null, subject text not null, step text not null, difficulty text not null, rest text not null,
+        unique (visitor, id))""",
+    "create index own_questions_of on own_questions (batch)",
+    # holds all that a list of topics needs, so that the long texts are not read for it
+    "create index own_topics on own_questions (visitor, number, id, system, subject, step, difficulty)",
+)
+
 
 def all_migrations() -> Migrations:
     """Every step from a blank file to today's shape, in order. A step that has been released is never edited."""
@@ -75,5 +145,16 @@ def all_migrations() -> Migrations:
     @steps(name="0003_reasoning")
     def _reasoning(db: Database) -> None:
         db.table("messages").add_column("reasoning", str, not_null_default="")
+
+    @steps(name="0004_sessions")
+    def _sessions(db: Database) -> None:
+        """A round becomes a session in tutor mode; its attempts stay. What attempts add up to is made when they are next used."""
+        for statement in SESSIONS:
+            db.conn.execute(statement)
+
+    @steps(name="0005_own_questions")
+    def _own_questions(db: Database) -> None:
+        for statement in OWN_QUESTIONS:
+            db.conn.execute(statement)
 
     return steps

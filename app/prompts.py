@@ -22,6 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.errors import ModelFileError
 from app.records import ANSWER_WORDS, Message, Prompt, Question, Role, Segment
+from app.stems import plain_stem
 from app.thinking import open_mark
 
 ANSWER_PREFIX = "Answer:"
@@ -31,6 +32,14 @@ TEMPLATE_DATE = (2024, 7, 26)
 CHAT_SYSTEM = (
     "You are a careful assistant to clinicians. Answer briefly and clearly, in plain words and short paragraphs. "
     "Say so when you do not know. Never invent sources or references."
+)
+TUTOR_BEFORE = (
+    "You are a tutor. The student works on the examination question below and has not answered yet. Help with one short hint "
+    "at a time and with questions that make them think. Never say which option is right."
+)
+TUTOR_AFTER = (
+    "You are a tutor. The student has answered the examination question below. Explain in short, plain sentences, and stay "
+    "with the answer and the explanations that are given here."
 )
 QUESTION_SYSTEM = "You answer medical examination questions. Exactly one option is the best answer."
 QUESTION_CLOSE = "Reply with the letter of the best option."
@@ -65,13 +74,27 @@ class ChatFormat:
     eos: str = ""
 
 
-def chat_prompt(form: ChatFormat, messages: Sequence[Message], *, thinking: bool = False) -> Prompt:
+def chat_prompt(form: ChatFormat, messages: Sequence[Message], *, thinking: bool = False, system: str = CHAT_SYSTEM) -> Prompt:
     """The system text and the conversation so far, up to where the assistant's next words begin.
 
     What a model once thought before an answer is no part of it. ``thinking``: it may reason before the next one.
     """
-    turns = [("system", CHAT_SYSTEM)] + [(str(message.role), message.text) for message in messages]
+    turns = [("system", system)] + [(str(message.role), message.text) for message in messages]
     return render(form, turns, thinking=thinking)
+
+
+def tutor_system(question: Question, *, answered: bool) -> str:
+    """What a tutor is told of one item. Key, explanations and objective only of an item that is ``answered``: what a model was
+    never told, it cannot give away."""
+    options = "\n".join(f"{label}. {text}" for label, text in question.options.items())
+    parts = [TUTOR_AFTER if answered else TUTOR_BEFORE, plain_stem(question.context), plain_stem(question.stem), options]
+    if answered:
+        parts.append(f"The right answer is {question.key}. {question.options[question.key]}.")
+        parts += [f"{label}: {text}" for label, text in question.explanations.items()]
+        parts.append(question.objective)
+    else:
+        parts += [f"Hint: {hint}" for hint in question.hints]
+    return "\n\n".join(part for part in parts if part)
 
 
 def question_prompt(
@@ -111,7 +134,7 @@ def _asked(form: ChatFormat, question: Question, examples: Sequence[Question], s
 
 
 def question_text(question: Question, style: Style = Style.LABEL) -> str:
-    parts = [question.context, question.stem]
+    parts = [plain_stem(question.context), plain_stem(question.stem)]
     if question.worded:
         *first, last = question.options
         words = f"{', '.join(first)} or {last}"

@@ -1,262 +1,560 @@
-"""One round of practice: choose -> show -> commit -> grade -> keep, and the model's reading of a question. No page.
+"""Practice: choose -> show -> commit -> grade -> keep, and the model's reading of an item. No page.
 
-A question's key, explanations and the model's reading leave this module only after the learner has committed.
+A question's key, explanations and the model's reading leave this module only where the rules of the session's mode
+(`app.sessions`) allow it: after committing, or after the end.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from app.calibration import Mode, read
-from app.earned import Earned, Ledger, earned
-from app.eci import ANSWER_SET_MASS
+from app import sessions as rules
+from app.earned import Ledger
 from app.engine.base import Engine
-from app.engine.switch import held
 from app.errors import BadInput, Conflict, NotFound
+from app.own_store import OwnStore
+from app.practice_store import PracticeStore, Summary
 from app.questions import Bank
-from app.readings import Scores, form_of, labels_of, read_scores
-from app.records import Attempt, Confidence, Question, Round
-from app.store import Store
+from app.readout import Readout, read_options
+from app.records import Attempt, Confidence, Miss, ModelView, Question, Topic
+from app.schedule import Memory
+from app.sessions import Asked, BlockState, Item, Selection, Session, Source
+from app.stems import plain_stem
+from app.topics import TopicIndex, TopicIndexes
 
 MAX_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class Readout:
-    """The model's probability for each option, and what was measured of such probabilities.
-
-    Attributes:
-        answer_set: the fewest options with ``mass`` of the probability; where ``coverage`` is claimed, the conformal set, which
-            holds the key in that share of questions like those that it was fitted on.
-        calibration: names what the figures were calibrated on, or begins with "uncalibrated".
-        orders: of how many orders of the options it is the mean; 1 is one pass over the question as it stands.
-        skill: the sentence on how often the model was right in the question's system, "" where this way of reading was not
-            measured. earned: that is better than chance; without it the probabilities are folded away, unless nobody measured.
-        source: who measured what, or that nobody has.
-    """
-
-    probabilities: dict[str, float]
-    answer_set: tuple[str, ...]
-    mass: float
-    calibration: str
-    model: str
-    orders: int = 1
-    coverage: float | None = None
-    skill: str = ""
-    earned: bool = False
-    source: str = ""
-
-    @property
-    def sure(self) -> bool:
-        return len(self.answer_set) == 1
+MAX_NOTE = 4000  # characters
+MAX_HIGHLIGHTS = 200
+TOPIC_LIMIT = 400
+UNSEEN = frozenset({Asked.UNUSED})
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A round as its grid shows it: the questions in order, the attempts made, the flags, and where to go on."""
+    """A session as its grid shows it, at ``now``."""
 
-    round: Round
-    questions: tuple[Question, ...]
-    attempts: dict[str, Attempt]
+    session: Session
+    items: tuple[Item, ...]
+    topics: Mapping[str, Topic]
+    attempts: Mapping[int, Attempt]
     flags: frozenset[str]
+    now: datetime
 
     @property
-    def current(self) -> str:
-        """The first question that is not answered; the first of all when none is left."""
-        open_ones = [question.id for question in self.questions if question.id not in self.attempts]
-        return open_ones[0] if open_ones else self.questions[0].id
+    def current(self) -> int:
+        return rules.current(self.items, self.session, frozenset(self.attempts))
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How many questions of a kind there are, were answered, and were right."""
+class Opened:
+    """One item as the page shows it. ``attempt`` and ``question``'s key may be shown only where ``feedback``."""
 
-    name: str
-    total: int
-    answered: int
-    correct: int
+    session: Session
+    item: Item
+    question: Question
+    attempt: Attempt | None
+    memory: Memory | None
+    flagged: bool
+    note: str
+
+    @property
+    def graded(self) -> bool:
+        """Whether key and explanations may be shown: after committing, or after the end, of what was left out too."""
+        return self.session.feedback and (self.attempt is not None or self.session.state is rules.State.ENDED)
+
+    @property
+    def editable(self) -> bool:
+        return self.attempt is None and self.session.editable(self.item.block)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many questions there are, and in which state with this visitor."""
+
+    total: int = 0
+    unused: int = 0
+    wrong: int = 0
+    flagged: int = 0
+    due: int = 0
+    sure_wrong: int = 0
+    disagreement: int = 0
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """The counts of all, and by what questions are filed under."""
+
+    all: Counts
+    systems: Mapping[str, Counts]
+    subjects: Mapping[str, Counts]
+    steps: Mapping[str, Counts]
+    own: int
 
 
 class Quiz:
-    """The bank, and every visitor's rounds through it."""
+    """The bank and the visitors' own questions, and everybody's sessions through them."""
 
     def __init__(
-        self, bank: Bank, store: Store, engine: Engine, *, ledger: Ledger | None = None, seed: int | None = None
+        self,
+        bank: Bank,
+        practice: PracticeStore,
+        own: OwnStore,
+        engine: Engine,
+        *,
+        ledger: Ledger | None = None,
+        seed: int | None = None,
     ) -> None:
-        """``ledger``: what was measured of models; none by default. ``seed`` fixes the order of rounds, for tests; without it
-        every round has an order of its own."""
-        self._questions = {question.id: question for question in bank.questions}
-        self._store = store
+        """``ledger``: what was measured of models; none by default. ``seed`` fixes the order of sessions, for tests; without it
+        every session has an order of its own."""
+        self._bank = {question.id: question for question in bank.questions}
+        self._topics = {question.id: topic_of(question) for question in bank.questions}
+        self._index = TopicIndex((question.id, *_texts(question)) for question in bank.questions)
+        self._own_indexes = TopicIndexes()
+        self._practice = practice
+        self._own = own
         self._engine = engine
         self._ledger = ledger
         self._random = random.Random(seed)
+        practice.adopt(self._topics)
 
-    def progress(self, visitor: int) -> Progress:
-        """The visitor's current round, begun where there is none yet."""
-        current = self._store.current_round(visitor) or self._begin(visitor, 1)
-        return self._progress(visitor, current)
+    @property
+    def practice(self) -> PracticeStore:
+        return self._practice
 
-    def new_round(self, visitor: int) -> Progress:
-        """A further round; the attempts of earlier ones stay kept."""
-        current = self._store.current_round(visitor)
-        return self._progress(visitor, self._begin(visitor, current.number + 1 if current else 1))
+    # Questions
 
-    def question(self, identity: str) -> Question:
-        """Raises NotFound when the bank does not have it."""
-        found = self._questions.get(identity)
+    def question(self, visitor: int, identity: str) -> Question:
+        """One of the bank or of the visitor's own. Raises NotFound."""
+        found = self._bank.get(identity) or self._own.question(visitor, identity)
         if found is None:
-            raise NotFound(f"The bank has no question {identity!r:.60}. Choose another in the grid.")
+            raise NotFound(f"There is no question {identity!r:.60}: it may have been deleted. Choose another in the grid.")
         return found
 
-    def hint(self, identity: str, number: int) -> str:
-        """Hint ``number``, from 1, of growing strength."""
-        hints = self.question(identity).hints
-        if not 1 <= number <= len(hints):
-            raise NotFound(f"There is no hint {number}; this question has {len(hints)}.")
-        return hints[number - 1]
+    def questions(self, visitor: int, identities: Sequence[str]) -> list[Question]:
+        """Those of them that there are, in this order."""
+        own = {question.id: question for question in self._own.questions(visitor, [i for i in identities if i not in self._bank])}
+        known = {**own, **self._bank}
+        return [known[identity] for identity in identities if identity in known]
+
+    def catalogue(self, visitor: int) -> Mapping[str, Topic]:
+        """Every question that the visitor can practise and what it is filed under; the bank's first."""
+        return {**self._topics, **self._own.topics(visitor)}
+
+    def filtered(self, visitor: int, what: str, systems: Collection[str] = ()) -> list[str]:
+        """Questions by what was made of them: a status of `Asked`, "answered" or "all".
+
+        Raises:
+            BadInput: ``what`` is none of these.
+        """
+        if what not in ("answered", "all", *Asked):
+            raise BadInput(f"What to export is {what!r:.40}; expected one of {', '.join(('answered', 'all', *Asked))}.")
+        statuses = self._practice.statuses(visitor)
+        return [
+            identity
+            for identity, topic in self.catalogue(visitor).items()
+            if (not systems or topic.system in systems) and _is_wanted(what, statuses.get(identity, UNSEEN))
+        ]
+
+    def matching(self, visitor: int, selection: Selection) -> list[str]:
+        """The questions that a selection can take from; best match first with a topic, longest due first when they are due."""
+        catalogue = self._sourced(visitor, selection.own)
+        if selection.topic.strip():
+            found = self._search(visitor, selection.topic)
+            catalogue = {identity: catalogue[identity] for identity in found if identity in catalogue}
+        filed = [identity for identity, topic in catalogue.items() if _is_filed(topic, selection)]
+        if not selection.statuses:
+            return filed
+        wanted, statuses = frozenset(selection.statuses), self._practice.statuses(visitor)
+        chosen = [identity for identity in filed if wanted & statuses.get(identity, UNSEEN)]
+        if selection.statuses == (Asked.DUE,):
+            place = {identity: number for number, identity in enumerate(self._practice.due(visitor))}
+            chosen.sort(key=place.__getitem__)
+        return chosen
+
+    def shelves(self, visitor: int) -> Shelves:
+        """How many questions of each kind there are."""
+        catalogue = self.catalogue(visitor)
+        statuses = self._practice.statuses(visitor)
+        held = {identity: statuses.get(identity, UNSEEN) for identity in catalogue}
+
+        def by(name_of: Callable[[Topic], str]) -> dict[str, Counts]:
+            groups: dict[str, list[frozenset[Asked]]] = {}
+            for identity, topic in catalogue.items():
+                if name := name_of(topic):
+                    groups.setdefault(name, []).append(held[identity])
+            return {name: _counts(groups[name]) for name in sorted(groups)}
+
+        return Shelves(
+            all=_counts(held.values()),
+            systems=by(lambda topic: topic.system),
+            subjects=by(lambda topic: topic.subject),
+            steps=by(lambda topic: topic.step),
+            own=len(catalogue.keys() - self._bank.keys()),
+        )
+
+    # Sessions
+
+    def begin(self, visitor: int, selection: Selection) -> Progress:
+        """A new session of at most ``selection.count`` questions.
+
+        Raises:
+            BadInput: the count cannot be.
+            NotFound: no question matches.
+        """
+        rules.check_count(selection.count)
+        found = self.matching(visitor, selection)
+        if not found:
+            raise NotFound("No question matches this choice. Take away a filter, or choose another topic.")
+        ordered = bool(selection.topic.strip()) or selection.statuses == (Asked.DUE,)
+        questions = found[: selection.count] if ordered else self._random.sample(found, min(selection.count, len(found)))
+        blocks = rules.plan_blocks(selection.mode, len(questions), self._practice.now())
+        block_of = {position: block.number for block in blocks for position in range(block.first, block.last + 1)}
+        session = self._practice.add_session(
+            visitor,
+            mode=selection.mode,
+            title=selection.title,
+            blocks=blocks,
+            items=[(question, block_of.get(position, 0)) for position, question in enumerate(questions, start=1)],
+        )
+        return self.progress(visitor, session.id)
+
+    def progress(self, visitor: int, identity: str) -> Progress:
+        """A session as it stands now. Raises NotFound."""
+        session = self._session(visitor, identity)
+        items = self._practice.items(visitor, identity)
+        topics = (
+            {**self._own.topics(visitor), **self._topics} if any(i.question not in self._topics for i in items) else self._topics
+        )
+        attempts, flags = self._practice.attempts(visitor, identity), self._practice.flags(visitor)
+        return Progress(session, tuple(items), topics, attempts, flags, self._practice.now())
+
+    def open_sessions(self, visitor: int) -> list[Summary]:
+        """What has not ended, newest first; a session whose time has run out meanwhile is ended first."""
+        for summary in self._practice.summaries(visitor, ended=False, limit=100):
+            self._session(visitor, summary.session.id)
+        return self._practice.summaries(visitor, ended=False, limit=100)
+
+    def recent_sessions(self, visitor: int, limit: int) -> list[Summary]:
+        return self._practice.summaries(visitor, ended=True, limit=limit)
+
+    def pause(self, visitor: int, identity: str) -> Progress:
+        """Raises Conflict in an exam, and after the end."""
+        return self._move(visitor, identity, rules.pause)
+
+    def resume(self, visitor: int, identity: str) -> Progress:
+        """Raises Conflict after the end."""
+        return self._move(visitor, identity, rules.resume)
+
+    def end(self, visitor: int, identity: str) -> Progress:
+        """Grades what is chosen and ends the session."""
+        return self._move(visitor, identity, rules.end)
+
+    def start_block(self, visitor: int, identity: str, number: int) -> Progress:
+        """Raises BadInput and Conflict as `app.sessions.start_block`."""
+        return self._move(visitor, identity, lambda session, now: rules.start_block(session, number, now))
+
+    def close_block(self, visitor: int, identity: str, number: int) -> Progress:
+        """What is chosen in it is graded at the end. Raises BadInput and Conflict as `app.sessions.close_block`."""
+        return self._move(visitor, identity, lambda session, now: rules.close_block(session, number, now))
+
+    # One item
+
+    def open(self, visitor: int, identity: str, position: int) -> Opened:
+        """An item to look at.
+
+        Raises:
+            NotFound: no such session or item.
+            Conflict: its block has not begun, is paused or closed.
+        """
+        session = self._session(visitor, identity)
+        item = self._practice.item(visitor, identity, position)
+        if not session.reachable(item.block):
+            raise Conflict(_why_closed(session, item.block))
+        attempt = self._practice.attempt(visitor, identity, position)
+        standing = self._practice.standing(visitor, item.question) if attempt else None
+        return Opened(
+            session=session,
+            item=item,
+            question=self.question(visitor, item.question),
+            attempt=attempt,
+            memory=standing.memory if standing else None,
+            flagged=item.question in self._practice.flags(visitor),
+            note=self._practice.note(visitor, item.question),
+        )
+
+    def keep(
+        self,
+        visitor: int,
+        identity: str,
+        position: int,
+        *,
+        seconds: float = 0.0,
+        highlights: Sequence[tuple[int, int]] | None = None,
+        **answer: object,
+    ) -> Item:
+        """Keeps what the learner did to an item: ``chosen``, ``confidence`` and ``struck`` where named, the highlights, and the
+        ``seconds`` in view since the last call.
+
+        Raises:
+            BadInput: a value that cannot be.
+            Conflict: the answer cannot be changed any more.
+        """
+        with self._practice.database.write():
+            opened = self.open(visitor, identity, position)
+            item = opened.item
+            if highlights is not None:
+                item = replace(item, highlights=_spans(highlights))
+            if answer or seconds:
+                if not opened.editable:
+                    raise Conflict(_why_not_editable(opened))
+                item = replace(self._credited(opened, item, seconds), **_answer(opened.question, answer))  # type: ignore[arg-type]
+            self._practice.keep_item(identity, item)
+        return item
 
     def commit(
         self,
         visitor: int,
         identity: str,
+        position: int,
         *,
-        round_id: str,
         chosen: str,
         confidence: str,
         seconds: float,
-        hints: int = 0,
         struck: Sequence[str] = (),
-    ) -> Attempt:
-        """Grades and keeps an answer. Committing again, from any page, gives the first one back.
+    ) -> Opened:
+        """Grades and keeps an answer in tutor mode. Committing again, from any page, gives the first one back.
 
         Raises:
             BadInput: a letter, confidence or time that cannot be.
-            NotFound: no such question or round.
+            Conflict: the mode grades at the end, or the session is paused or has ended.
         """
-        question = self.question(identity)
-        for letter in (chosen, *struck):
-            if letter not in question.options:
-                raise BadInput(f"{letter!r:.20} is no option of this question; expected one of {', '.join(question.options)}.")
-        if confidence not in list(Confidence):
-            raise BadInput(f"The confidence is {confidence!r:.20}; expected guess, unsure or sure.")
-        if not 0 <= seconds <= MAX_SECONDS:
-            raise BadInput(f"The time is {seconds} seconds; expected 0 to {MAX_SECONDS:.0f}.")
-        attempt = Attempt(
-            question=identity,
-            chosen=chosen,
-            key=question.key,
-            confidence=Confidence(confidence),
-            seconds=seconds,
-            hints=max(0, min(hints, len(question.hints))),
-            struck=tuple(sorted(set(struck))),
-        )
-        return self._store.add_attempt(visitor, round_id, attempt)
+        with self._practice.database.write():
+            opened = self.open(visitor, identity, position)
+            answer = _answer(opened.question, {"chosen": chosen, "confidence": confidence, "struck": struck})
+            if opened.attempt is None:
+                if not opened.session.tutored:
+                    raise Conflict("Answers of this session are graded at its end. Choose an option and go on.")
+                if not opened.editable:
+                    raise Conflict(_why_not_editable(opened))
+                item = replace(self._credited(opened, opened.item, seconds), **answer)  # type: ignore[arg-type]
+                self._practice.keep_item(identity, item)
+                self._grade(visitor, identity, item, self._practice.now())
+        return self.open(visitor, identity, position)
 
-    def attempt(self, visitor: int, identity: str) -> Attempt | None:
-        """The attempt at a question in the current round."""
-        current = self._store.current_round(visitor)
-        return self._store.attempts(visitor, current.id).get(identity) if current else None
+    def hints(self, visitor: int, identity: str, position: int, number: int) -> tuple[str, ...]:
+        """Opens hints up to ``number``, from 1, of growing strength.
 
-    def readout_after_commit(self, visitor: int, identity: str, *, careful: bool = False) -> Readout:
-        """The model's reading, for a learner who has committed; ``careful`` as in ``read_many``.
+        Raises:
+            NotFound: there is no such hint.
+            Conflict: the mode has none, or the session is paused.
+        """
+        with self._practice.database.write():
+            opened = self.open(visitor, identity, position)
+            if not opened.session.tutored:
+                raise Conflict("Hints are for tutor mode; this session has none, as the exam.")
+            hints = opened.question.hints
+            if not 1 <= number <= len(hints):
+                raise NotFound(f"There is no hint {number}; this question has {len(hints)}.")
+            if not opened.graded:
+                if not opened.editable:
+                    raise Conflict(_why_not_editable(opened))
+                self._practice.keep_item(identity, replace(opened.item, hints=max(opened.item.hints, number)))
+        return tuple(hints[:number])
+
+    def name_miss(self, visitor: int, identity: str, position: int, kind: str) -> None:
+        """Keeps what the learner says went wrong; "" takes it back.
+
+        Raises:
+            BadInput: no such kind.
+            Conflict: the item is not answered, or was right.
+        """
+        if kind not in ("", *Miss):
+            raise BadInput(f"The kind of miss is {kind!r:.20}; expected one of {', '.join(Miss)}.")
+        opened = self.open(visitor, identity, position)
+        if opened.attempt is None or not opened.graded or opened.attempt.correct:
+            raise Conflict("Only a wrong answer has a kind of miss. Answer the item first.")
+        self._practice.set_miss(visitor, identity, position, Miss(kind) if kind else None)
+
+    def readout(self, visitor: int, identity: str, position: int, *, careful: bool = False) -> tuple[Readout, Opened]:
+        """The model's reading of an item whose key may be seen; what it chose is kept beside the learner's answer.
 
         Raises:
             Conflict: not committed yet.
             EngineError: there is no model, or it has no labels.
         """
-        question = self.question(identity)
-        if self.attempt(visitor, identity) is None:
+        opened = self.open(visitor, identity, position)
+        if not opened.graded:
             raise Conflict("The model's reading is shown after you commit an answer. Choose an option and press Enter.")
-        return self.read(question, careful=careful)
+        readout = self.read(opened.question, careful=careful)
+        if opened.attempt is not None:
+            self._practice.set_model(visitor, identity, position, _view(readout, opened.question))
+        return readout, opened
 
     def read(self, question: Question, *, careful: bool = False) -> Readout:
-        """Any question read as by ``read_many``, with what was measured of the model."""
+        """Any question read as by `app.readout.read_many`, with what was measured of the model."""
         return read_options(self._engine, question, careful=careful, ledger=self._ledger)
 
     def set_flag(self, visitor: int, identity: str, flagged: bool) -> None:
-        self._store.set_flag(visitor, self.question(identity).id, flagged)
+        self._practice.set_flag(visitor, self.question(visitor, identity).id, flagged)
 
-    def _begin(self, visitor: int, number: int) -> Round:
-        order = list(self._questions)
-        self._random.shuffle(order)
-        return self._store.add_round(visitor, number, order)
+    def set_note(self, visitor: int, identity: str, text: str) -> None:
+        """Raises BadInput where the note is too long."""
+        if len(text) > MAX_NOTE:
+            raise BadInput(f"The note has {len(text):,} characters; at most {MAX_NOTE:,} are kept. Shorten it.")
+        self._practice.set_note(visitor, self.question(visitor, identity).id, text.strip())
 
-    def _progress(self, visitor: int, current: Round) -> Progress:
-        # A question may have left the bank since the round began, or joined it: those come last.
-        known = [identity for identity in current.order if identity in self._questions]
-        known += [identity for identity in self._questions if identity not in set(known)]
-        if not known:
-            raise NotFound("The question bank is empty. Put question files (*.jsonl) into assets/bank and start again.")
-        attempts = self._store.attempts(visitor, current.id)
-        flags = frozenset(self._store.flags(visitor))
-        return Progress(current, tuple(self._questions[identity] for identity in known), attempts, flags)
+    # Below
+
+    def _session(self, visitor: int, identity: str) -> Session:
+        """The session as of now: what has run out meanwhile is graded and closed first."""
+        session = self._practice.session(visitor, identity)
+        if rules.settled(session, self._practice.now()) == session:
+            return session
+        return self._moved(visitor, identity, rules.settled)
+
+    def _move(self, visitor: int, identity: str, move: Callable[[Session, datetime], Session]) -> Progress:
+        self._session(visitor, identity)
+        self._moved(visitor, identity, move)
+        return self.progress(visitor, identity)
+
+    def _moved(self, visitor: int, identity: str, move: Callable[[Session, datetime], Session]) -> Session:
+        """Makes a move, in one transaction with the grading where it ends the session."""
+        with self._practice.database.write():
+            now = self._practice.now()
+            before = self._practice.session(visitor, identity)
+            after = move(before, now)
+            if after != before:
+                self._practice.keep_session(after)
+                if after.state is rules.State.ENDED:
+                    self._grade_blocks(visitor, after)
+        return after
+
+    def _grade_blocks(self, visitor: int, session: Session) -> None:
+        """Grades what is chosen, as of when its block closed. Not before the end: an attempt shows in the statistics at once."""
+        closed = {block.number: block.deadline or self._practice.now() for block in session.blocks}
+        for item in self._practice.items(visitor, session.id):
+            if item.block in closed and item.chosen is not None:
+                self._grade(visitor, session.id, item, closed[item.block])
+
+    def _grade(self, visitor: int, session: str, item: Item, when: datetime) -> None:
+        question = self._bank.get(item.question) or self._own.question(visitor, item.question)
+        if question is None or item.chosen is None or item.chosen not in question.options:
+            return  # the question was deleted meanwhile: there is no key to grade it by
+        attempt = Attempt(
+            question=question.id,
+            chosen=item.chosen,
+            key=question.key,
+            confidence=item.confidence,
+            seconds=item.seconds,
+            when=when,
+            options=len(question.options),
+            hints=item.hints,
+            struck=item.struck,
+            topic=topic_of(question),
+        )
+        self._practice.add_attempt(visitor, session, item.position, attempt)
+
+    def _credited(self, opened: Opened, item: Item, seconds: float) -> Item:
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise BadInput(f"The time is {seconds} seconds; expected 0 to {MAX_SECONDS:.0f}.")
+        now = self._practice.now()
+        credited = rules.credited(item, opened.session, seconds, now)
+        return replace(item, seconds=item.seconds + credited, touched=now if seconds else item.touched)
+
+    def _sourced(self, visitor: int, source: Source) -> Mapping[str, Topic]:
+        if source is Source.BANK:
+            return self._topics
+        return self._own.topics(visitor) if source is Source.OWN else self.catalogue(visitor)
+
+    def _search(self, visitor: int, topic: str) -> list[str]:
+        """The bank's matches, then those of the visitor's own questions."""
+        version = tuple(batch.id for batch in self._own.batches(visitor))
+        own = self._own_indexes.of(visitor, version, lambda: [(i, stem, "") for i, stem in self._own.stems(visitor)])
+        return [*self._index.search(topic, TOPIC_LIMIT), *own.search(topic, TOPIC_LIMIT)]
 
 
-def read_options(engine: Engine, question: Question, *, careful: bool = False, ledger: Ledger | None = None) -> Readout:
-    """One question read as by ``read_many``."""
-    return read_many(engine, [question], careful=careful, ledger=ledger)[0]
+def topic_of(question: Question) -> Topic:
+    return Topic(question.system, question.subject, question.step, question.difficulty)
 
 
-def read_many(
-    engine: Engine, questions: Sequence[Question], *, careful: bool = False, ledger: Ledger | None = None
-) -> list[Readout]:
-    """The model's probability for each option of each question, in one call of the engine and without generating text.
-
-    One prefill a question; with ``careful`` one for each cyclic order of its options, and their mean (`app.eci`), which no
-    fondness of the model for a letter can move. Calibrated by what counts for the model (`app.earned.earned`), where that has
-    the question's labels in this mode.
-
-    Raises:
-        EngineError: there is no model, or it has no labels.
-    """
-    mode: Mode = "careful" if careful else "fast"
-    with held(engine) as one:
-        info = one.info()
-        scores = read_scores(one.label_scores, form_of(info), questions, careful=careful)
-    counts = earned(info, ledger)
-    return [_readout(info.name, question, each, mode, counts) for question, each in zip(questions, scores, strict=True)]
+def _is_wanted(what: str, statuses: frozenset[Asked]) -> bool:
+    return what == "all" or (Asked.UNUSED not in statuses if what == "answered" else what in statuses)
 
 
-def _readout(model: str, question: Question, scores: Scores, mode: Mode, counts: Earned) -> Readout:
-    labels, row, record = labels_of(question), scores.of(mode), counts.record
-    assert row is not None  # it was read in this mode
-    calibration, threshold = (record.calibration(labels, mode), record.threshold(labels, mode)) if record else (None, None)
-    reading = read(row, calibration, threshold)
-    by_label = dict(zip(labels, reading.probabilities.tolist(), strict=True))
-    skill = counts.skill(question, mode)
-    return Readout(
-        probabilities={label: by_label[label] for label in question.options},
-        answer_set=tuple(labels[place] for place in reading.answer_set),
-        mass=ANSWER_SET_MASS,
-        calibration=reading.calibration,
-        model=model,
-        orders=len(labels) if mode == "careful" else 1,
-        coverage=reading.coverage,
-        skill=counts.words(question, mode),
-        earned=skill is not None and skill.earned,
-        source=counts.sentence,
+def _is_filed(topic: Topic, selection: Selection) -> bool:
+    return (
+        (not selection.systems or topic.system in selection.systems)
+        and (not selection.subjects or topic.subject in selection.subjects)
+        and (not selection.steps or topic.step in selection.steps)
     )
 
 
-def tally_by_system(progress: Progress) -> list[Tally]:
-    systems = sorted({question.system for question in progress.questions})
-    return [
-        _tally(system, [question for question in progress.questions if question.system == system], progress.attempts)
-        for system in systems
-    ]
+def _counts(held: Iterable[frozenset[Asked]]) -> Counts:
+    groups = Counter(held)
+    numbers = {status.value: sum(n for statuses, n in groups.items() if status in statuses) for status in Asked}
+    return Counts(groups.total(), **numbers)
 
 
-def tally_by_confidence(progress: Progress) -> list[Tally]:
-    return [_tally(level.value, _at(level, progress), progress.attempts) for level in Confidence]
+def _texts(question: Question) -> tuple[str, str]:
+    """What a search finds a question by: what it teaches, then what it tells."""
+    title = " ".join((question.objective, question.fact, question.options[question.key], question.system, question.subject))
+    return title, " ".join((plain_stem(question.stem), *question.explanations.values()))
 
 
-def _at(level: Confidence, progress: Progress) -> list[Question]:
-    attempts = progress.attempts
-    return [question for question in progress.questions if question.id in attempts and attempts[question.id].confidence is level]
+def _answer(question: Question, answer: Mapping[str, object]) -> dict[str, object]:
+    """The named parts of an answer, checked against the question."""
+    checked: dict[str, object] = {}
+    if "chosen" in answer:
+        if answer["chosen"] is not None:
+            _letter(question, answer["chosen"])
+        checked["chosen"] = answer["chosen"]
+    if "confidence" in answer:
+        if answer["confidence"] not in list(Confidence):
+            raise BadInput(f"The confidence is {answer['confidence']!r:.20}; expected guess, unsure or sure.")
+        checked["confidence"] = Confidence(str(answer["confidence"]))
+    if "struck" in answer:
+        struck = answer["struck"]
+        assert isinstance(struck, Sequence)
+        for letter in struck:
+            _letter(question, letter)
+        checked["struck"] = tuple(sorted(set(struck)))
+    return checked
 
 
-def _tally(name: str, questions: Sequence[Question], attempts: dict[str, Attempt]) -> Tally:
-    made = [attempts[question.id] for question in questions if question.id in attempts]
-    return Tally(name, len(questions), len(made), sum(attempt.correct for attempt in made))
+def _letter(question: Question, letter: object) -> None:
+    if letter not in question.options:
+        raise BadInput(f"{letter!r:.20} is no option of this question; expected one of {', '.join(question.options)}.")
+
+
+def _spans(highlights: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Stretches of the stem, in order."""
+    spans = tuple(sorted((int(start), int(end)) for start, end in highlights))
+    if len(spans) > MAX_HIGHLIGHTS or any(not 0 <= start < end <= 1_000_000 for start, end in spans):
+        raise BadInput(f"The highlights are not stretches of the text; expected at most {MAX_HIGHLIGHTS}, each [start, end].")
+    return spans
+
+
+def _view(readout: Readout, question: Question) -> ModelView:
+    probabilities = readout.probabilities
+    return ModelView(readout.model, readout.choice, probabilities[readout.choice], probabilities[question.key], readout.earned)
+
+
+def _why_closed(session: Session, number: int) -> str:
+    block = session.blocks[number - 1]
+    return {
+        BlockState.WAITING: f"Block {number} has not begun. Start it first.",
+        BlockState.PAUSED: "The session is paused. Resume it to see its items.",
+        BlockState.CLOSED: f"Block {number} is closed and stays closed until the session has ended. Go on with the next block.",
+    }[block.state]
+
+
+def _why_not_editable(opened: Opened) -> str:
+    if opened.session.state is rules.State.ENDED:
+        return "This session has ended; its answers cannot be changed any more."
+    if opened.attempt is not None:
+        return "This item is answered already; the first answer counts."
+    return "The session is paused. Resume it to answer."

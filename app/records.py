@@ -80,6 +80,37 @@ class Confidence(enum.StrEnum):
     UNSURE = "unsure"
     SURE = "sure"
 
+    def said(self, options: int) -> float:
+        """The probability of being right that this stands for, 0 to 1, in a question with so many options: a guess is as good
+        as chance, unsure right 6 times in 10, sure 9 times in 10. The page says so beside the words."""
+        return {Confidence.GUESS: 1 / options, Confidence.UNSURE: 0.6, Confidence.SURE: 0.9}[self]
+
+
+class Miss(enum.StrEnum):
+    """What the learner says went wrong in a wrong answer."""
+
+    KNOWLEDGE = "knowledge"
+    MISREAD = "misread"
+    REASONING = "reasoning"
+    TIME = "time"
+
+
+class Grade(enum.StrEnum):
+    """How well an item was recalled, as FSRS calls it."""
+
+    AGAIN = "again"
+    HARD = "hard"
+    GOOD = "good"
+    EASY = "easy"
+
+
+class Mode(enum.StrEnum):
+    """TUTOR: feedback at once. TIMED: one block, 90 s an item, feedback at the end. EXAM: blocks that close for good."""
+
+    TUTOR = "tutor"
+    TIMED = "timed"
+    EXAM = "exam"
+
 
 def _no_explanations() -> Mapping[str, str]:
     return MappingProxyType({})
@@ -90,7 +121,8 @@ class Question:
     """One record for practice, training and evaluation (DESIGN.md, Question).
 
     ``options`` by label: letters with the options' texts, or the words of ``ANSWER_WORDS`` with themselves. ``context`` is a
-    text that the question is about, "" for most.
+    text that the question is about, "" for most. ``fact`` is what decides it, ``reference`` where somebody read that, and
+    ``reasoning`` the kind of thinking that it asks for.
     """
 
     id: str
@@ -106,6 +138,10 @@ class Question:
     source: str = ""
     licence: str = ""
     context: str = ""
+    difficulty: str = ""
+    reasoning: str = ""
+    fact: str = ""
+    reference: str = ""
 
     @property
     def worded(self) -> bool:
@@ -133,27 +169,45 @@ class Question:
         )
 
 
+@dataclass(frozen=True)
+class Topic:
+    """What a question is filed under; "" where its file did not say."""
+
+    system: str = ""
+    subject: str = ""
+    step: str = ""
+    difficulty: str = ""
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """What a model made of an item that the learner answered. ``choice`` and its ``probability``; ``key_probability``, that of
+    the right one; ``earned``: the probabilities were measured to be better than chance in the item's system."""
+
+    model: str
+    choice: str
+    probability: float
+    key_probability: float
+    earned: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One committed answer. ``seconds`` is the learner's time on the item with the page in view."""
+    """One graded answer. ``seconds`` is the learner's time on the item with the page in view; ``options``, how many it had."""
 
     question: str
     chosen: str
     key: str
     confidence: Confidence
     seconds: float
+    when: datetime
+    options: int = 5
     hints: int = 0
     struck: tuple[str, ...] = ()
+    topic: Topic = Topic()
+    miss: Miss | None = None
+    model: ModelView | None = None
 
     @property
     def correct(self) -> bool:
         return self.chosen == self.key
-
-
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """One pass through the bank in an order of its own. ``number`` counts a visitor's rounds from 1."""
-
-    id: str
-    number: int
-    order: tuple[str, ...]

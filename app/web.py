@@ -21,23 +21,32 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
+from app.backup_store import Backups
 from app.chat import Chat
+from app.database import Database
 from app.doors import Doors, GradioSessions
 from app.engine.base import Engine
 from app.errors import LlamaCareError
+from app.own_store import OwnStore
 from app.quiz import Quiz
+from app.reference import read_reference
 from app.settings import Settings
 from app.shelf import Shelf
 from app.shell import BodyLimit, SameOrigin, SecurityHeaders, TrustedHosts, Visitors
 from app.store import Store
-from app.ui.ask_routes import ask_router
+from app.tutor import Tutor
+from app.ui.ask_routes import Drawer, ask_router
 from app.ui.engine_routes import engine_router
 from app.ui.gradio_api import GradioApi
+from app.ui.markdown import AnswerMarkdown
 from app.ui.models_routes import models_router
+from app.ui.own_routes import own_router
 from app.ui.pages import build_pages, mount_options
 from app.ui.practise_routes import practise_router
+from app.ui.tutor_routes import tutor_router
 
 ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "assets" / "reference_ranges.toml"
 
 
 @dataclass(frozen=True)
@@ -48,12 +57,16 @@ class Parts:
     store: Store
     chat: Chat
     quiz: Quiz
+    tutor: Tutor
+    own: OwnStore
+    backups: Backups
     shelf: Shelf
+    database: Database
 
     def close(self) -> None:
         self.shelf.close()
         self.engine.close()
-        self.store.close()
+        self.database.close()
 
 
 class FreshFiles(StaticFiles):
@@ -83,13 +96,17 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
     )
     # Whoever waits for the model holds a thread; a limit of their own keeps them from starving all other calls.
     waiting = anyio.CapacityLimiter(settings.max_waiting)
-    web.include_router(ask_router(parts.chat, parts.store, parts.engine, waiting))
-    web.include_router(practise_router(parts.quiz, waiting))
+    drawer = Drawer(AnswerMarkdown(), parts.engine)
+    web.include_router(ask_router(parts.chat, parts.store, drawer, waiting))
+    web.include_router(practise_router(parts.quiz, read_reference(REFERENCE), waiting))
+    web.include_router(tutor_router(parts.tutor, drawer, waiting))
+    web.include_router(own_router(parts.quiz, parts.own, parts.backups))
     web.include_router(engine_router(parts.engine))
     web.include_router(models_router(parts.shelf))
     web.add_exception_handler(LlamaCareError, _refusal)
     web.add_exception_handler(RequestValidationError, _wrong_shape)
     web.mount("/static/ui", FreshFiles(directory=ROOT / "app" / "ui" / "static"))
+    web.mount("/static/bank/figures", FreshFiles(directory=ROOT / "assets" / "bank" / "figures"))
     web.mount("/static/styles", FreshFiles(directory=ROOT / "assets" / "styles"))
     pages = build_pages(GradioApi(parts.chat, parts.quiz))
     pages.queue(max_size=settings.max_waiting, api_open=True)

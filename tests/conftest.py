@@ -8,14 +8,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app.backup_store import Backups
 from app.catalogue import Catalogue
 from app.chat import Chat
+from app.database import Database
 from app.earned import Ledger
 from app.engine.base import Engine
 from app.engine.fake import FakeEngine
@@ -23,11 +26,14 @@ from app.engine.local import LocalModel
 from app.engine.switch import SwitchingEngine
 from app.lastrun import LastRuns
 from app.measuring import MEASUREMENTS, Measuring
+from app.own_store import OwnStore
+from app.practice_store import PracticeStore
 from app.questions import Bank, read_bank
 from app.quiz import Quiz
 from app.settings import Settings, read_settings
 from app.shelf import Shelf
 from app.store import Store
+from app.tutor import Tutor
 from app.ui.visitors import HEADER
 from app.web import Parts, build_web
 
@@ -36,6 +42,20 @@ ORDER = ("slow", "gpu")
 NOWHERE = Path("/dev/null/nowhere")  # holds nothing and takes nothing
 EMPTY = Catalogue(())
 FAKE_MODEL = LocalModel(path=NOWHERE / "fake.gguf", name="Fake")
+MORNING = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self, now: datetime = MORNING) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float = 0.0, **more: float) -> None:
+        self.now += timedelta(seconds=seconds, **more)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,19 +75,64 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "data")
-    yield store
-    store.close()
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database(tmp_path: Path, clock: Clock) -> Iterator[Database]:
+    database = Database(tmp_path / "data", clock)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return Store(database)
+
+
+@pytest.fixture
+def practice(database: Database) -> PracticeStore:
+    return PracticeStore(database)
+
+
+@pytest.fixture
+def visitor(store: Store) -> int:
+    return store.visitor("v" * 43)
+
+
+@pytest.fixture
+def other(store: Store) -> int:
+    return store.visitor("w" * 43)
+
+
+@pytest.fixture
+def quiz(bank: Bank, database: Database, engine: FakeEngine) -> Quiz:
+    return quiz_on(database, bank, engine)
 
 
 def settings_for(folder: Path, *flags: str, **environ: str) -> Settings:
     return read_settings(["--data-dir", str(folder), "--allowed-hosts", "testserver,localhost", *flags], environ)
 
 
-def parts_for(engine: Engine, store: Store, bank: Bank) -> Parts:
-    chat, quiz = Chat(engine, store, max_turns=4, seed=lambda: 1), Quiz(bank, store, engine, seed=1)
-    return Parts(engine, store, chat, quiz, shelf_for(SwitchingEngine(FAKE_MODEL, start=lambda _: engine), NOWHERE))
+def quiz_on(database: Database, bank: Bank, engine: Engine, *, ledger: Ledger | None = None) -> Quiz:
+    return Quiz(bank, PracticeStore(database), OwnStore(database), engine, ledger=ledger, seed=1)
+
+
+def parts_for(engine: Engine, database: Database, bank: Bank, *, shelf: Shelf | None = None) -> Parts:
+    store, quiz = Store(database), quiz_on(database, bank, engine)
+    chat = Chat(engine, store, max_turns=4, seed=lambda: 1)
+    return Parts(
+        engine=engine,
+        store=store,
+        chat=chat,
+        quiz=quiz,
+        tutor=Tutor(chat, quiz),
+        own=OwnStore(database),
+        backups=Backups(database),
+        shelf=shelf or shelf_for(SwitchingEngine(FAKE_MODEL, start=lambda _: engine), NOWHERE),
+        database=database,
+    )
 
 
 def shelf_for(
@@ -100,10 +165,10 @@ def visitor_headers(token: str | None = None) -> dict[str, str]:
 def application(tmp_path_factory: pytest.TempPathFactory, bank: Bank) -> Iterator[tuple[FastAPI, FakeEngine]]:
     """The real shell on a fake engine, built once: Gradio takes a second for it. Tests are apart by their visitors."""
     folder = tmp_path_factory.mktemp("web")
-    store = Store(folder)
+    database = Database(folder)
     engine = FakeEngine()
-    yield build_web(settings_for(folder), parts_for(engine, store, bank)), engine
-    store.close()
+    yield build_web(settings_for(folder), parts_for(engine, database, bank)), engine
+    database.close()
 
 
 @pytest.fixture

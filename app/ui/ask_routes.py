@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.chat import MAX_CHARACTERS, Begun, Chat, ChatEvent, Ended, Fitted, Grown, Turn
+from app.chat import MAX_CHARACTERS, Begun, Chat, ChatEvent, Ended, Fitted, Grown
 from app.engine.base import Engine, Prefilling, Queued
 from app.errors import EngineError
 from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
@@ -59,10 +60,9 @@ class Export(BaseModel):
     messages: list[ExportMessage]
 
 
-def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.CapacityLimiter) -> APIRouter:
+def ask_router(chat: Chat, store: Store, drawer: Drawer, streams: anyio.CapacityLimiter) -> APIRouter:
     """Routes over these parts. ``streams`` bounds the threads that answers may hold, so that other calls never wait for them."""
     router = APIRouter(prefix="/api")
-    drawer = Drawer(AnswerMarkdown(), engine)
 
     @router.get("/conversations")
     def conversations(visitor: Visitor, search: Annotated[str, Query(max_length=200)] = "") -> dict[str, Any]:
@@ -125,6 +125,12 @@ def ask_router(chat: Chat, store: Store, engine: Engine, streams: anyio.Capacity
     return router
 
 
+class Drawn(Protocol):
+    """A turn, as far as it is drawn."""
+
+    def events(self) -> Generator[ChatEvent, None, None]: ...
+
+
 class Drawer:
     """Turns chat records into what the page shows."""
 
@@ -132,7 +138,7 @@ class Drawer:
         self._markdown = markdown
         self._engine = engine
 
-    def draw(self, turn: Turn) -> EventSource:
+    def draw(self, turn: Drawn) -> EventSource:
         """The turn's events as JSON; of a growing answer, a picture eleven times a second. Its reasoning is "" where it has
         not grown since the last one: it may be longer than the answer.
         """

@@ -16,7 +16,16 @@ from gradio.components.navbar import Navbar
 
 from app.ui.gradio_api import GradioApi
 
-STYLES = ("tokens.css", "base.css", "engine.css", "ask.css", "practise.css", "models.css")
+STYLES = (
+    "tokens.css",
+    "base.css",
+    "engine.css",
+    "ask.css",
+    "practise.css",
+    "practise_session.css",
+    "practise_results.css",
+    "models.css",
+)
 PAPER, PAPER_DARK = "#faf8f4", "#131716"
 """Gradio's first paint, before our style sheets are there. The same as --paper in tokens.css."""
 

@@ -19,21 +19,30 @@ ENTRY = "app.py"
 LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "files"}),
     frozenset({"records"}),
-    # where blocks of reasoning begin and end, for prompts and for what the engine writes; files as rows, for what reads them
-    frozenset({"thinking", "rowfiles"}),
-    frozenset({"layouts"}),  # where public question sets keep what; beside the questions, which alone read them
-    frozenset({"eci", "measure", "questions", "prompts", "settings"}),
-    frozenset({"calibration"}),  # fits and applies what eci reads out
-    frozenset({"migrations"}),  # beside the store, which alone runs them
-    frozenset({"engine", "store"}),
+    # where blocks of reasoning begin and end, for prompts and for what the engine writes; files as rows, for what reads them;
+    # the rules of sessions, when an item comes back and what answers add up to, for what keeps them
+    frozenset({"thinking", "rowfiles", "reference", "stems", "topics", "sessions", "schedule", "tallies"}),
+    # where public question sets keep what; beside the questions, which alone read them; any bytes as records of a table
+    frozenset({"layouts", "tables"}),
+    frozenset({"eci", "measure", "questions", "prompts", "settings", "columns"}),
+    frozenset({"calibration", "baseline"}),  # fits and applies what eci reads out; a classifier of options, beside the measures
+    frozenset({"imports"}),  # uploads as questions
+    frozenset({"exports"}),  # questions as files, in the forms that `imports` reads again
+    frozenset({"migrations"}),  # beside the database, which alone runs them
+    frozenset({"database"}),  # one file, for every store
+    frozenset({"engine", "store", "practice_store"}),
+    frozenset({"own_store", "backup"}),  # a visitor's own questions; what a backup may hold
     frozenset({"bases", "probes"}),  # between finetune and quantize: which model was trained, and what a model computes
     frozenset({"readings"}),  # what is asked of an engine to read a question
     frozenset({"earned"}),  # what was fitted and judged on readings
-    frozenset({"measuring"}),  # makes what `earned` keeps
+    frozenset({"measuring", "readout"}),  # makes what `earned` keeps; reads a question with what counts of it
     frozenset({"measure_command"}),  # its command, which `models` offers
     frozenset({"catalogue", "download", "gguf_header"}),  # models that are known, fetched, looked into, before any is opened
     frozenset({"models"}),  # answers with the engine's own record of a model to start
+    frozenset({"bank", "results"}),  # what questions are worth; what sums of answers say
+    frozenset({"backup_store"}),  # of all that the other stores keep of a visitor
     frozenset({"chat", "quiz", "lastrun"}),
+    frozenset({"review", "tutor"}),  # what was answered in the quiz; a chat about one of its items
     frozenset({"shelf"}),  # all that is known of the models at hand, for their page
     frozenset({"ui"}),
     frozenset({"shell"}),  # the guards find the visitor's token where `ui.visitors` says that it stands
@@ -46,11 +55,13 @@ LEVELS: tuple[frozenset[str], ...] = (
 HOMES: dict[str, frozenset[str]] = {
     "llama_cpp": frozenset({"engine"}),
     "gradio": frozenset({"ui", "web"}),  # web mounts what ui builds
-    "sqlite_utils": frozenset({"store", "migrations"}),
-    "sqlite3": frozenset({"store"}),
+    "sqlite_utils": frozenset({"database", "migrations"}),
+    "sqlite3": frozenset({"database", "topics", "exports"}),  # topics searches in memory, exports writes Anki's tables there
     "jinja2": frozenset({"prompts"}),
-    "numpy": frozenset({"eci", "calibration", "measure", "engine", "readings", "measuring", "probes"}),
+    "numpy": frozenset({"eci", "calibration", "measure", "engine", "readings", "measuring", "probes", "baseline"}),
     "markdown_it": frozenset({"ui"}),
+    "genanki": frozenset({"exports"}),
+    "fsrs": frozenset({"schedule"}),
     "fastapi": frozenset({"web", "ui"}),
     "pydantic": frozenset({"ui"}),
     "starlette": frozenset({"web", "doors", "shell", "ui"}),
@@ -144,8 +155,8 @@ def test_imports_point_down(source: Source) -> None:
     assert upward == []
 
 
-def test_migrations_are_run_by_the_store_alone() -> None:
-    assert {s.part for s in SOURCES for arrow in arrows(s) if arrow.target == "app.migrations"} == {"store"}
+def test_migrations_are_run_by_the_database_alone() -> None:
+    assert {s.part for s in SOURCES for arrow in arrows(s) if arrow.target == "app.migrations"} == {"database"}
 
 
 # What training may import of the application (DESIGN.md, The house), with the parts that these were split into.

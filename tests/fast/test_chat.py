@@ -9,17 +9,13 @@ from dataclasses import replace
 import pytest
 
 from app.chat import Begun, Chat, Ended, Fitted, Grown
+from app.database import Database
 from app.engine.base import Ending, EngineStatus, Phase, Queued, Sampling
 from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Busy, Conflict, TooLarge
 from app.prompts import CHAT_SYSTEM, ChatFormat
 from app.records import NO_SOURCE, Message, Prompt, Role, Status
 from app.store import Store
-
-
-@pytest.fixture
-def visitor(store: Store) -> int:
-    return store.visitor("v" * 43)
 
 
 def chat_on(engine: FakeEngine, store: Store, max_turns: int = 4) -> Chat:
@@ -257,12 +253,14 @@ def test_a_very_long_history_is_fitted_in_a_few_looks(engine: FakeEngine, store:
     assert len(looks) < 20
 
 
-def test_a_store_that_fails_at_the_end_leaves_the_text_on_the_page_with_the_reason(store: Store, visitor: int) -> None:
+def test_a_store_that_fails_at_the_end_leaves_the_text_on_the_page_with_the_reason(
+    database: Database, store: Store, visitor: int
+) -> None:
     chat = chat_on(FakeEngine("one two"), store)
     ended: Ended | None = None
     for event in chat.begin(visitor, "Count.").events():
         if isinstance(event, Grown):
-            store.close()
+            database.close()
         if isinstance(event, Ended):
             ended = event
     assert ended is not None

@@ -1,4 +1,5 @@
-"""The store on real SQLite: shapes old and new, visitors apart, words erased, and writes that outlive threads and kills."""
+"""The database and the store of conversations on real SQLite: shapes old and new, visitors apart, words erased, and writes that
+outlive threads and kills."""
 
 from __future__ import annotations
 
@@ -16,40 +17,48 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database
+import sqlite_utils
 
+from app.database import FILE, Database
 from app.errors import LlamaCareError, NotFound, StoreError
 from app.migrations import all_migrations
-from app.records import NO_SOURCE, Attempt, Confidence, Conversation, Message, Role, Round, Speed, Status
-from app.store import FILE, INTERRUPTED, Store
+from app.practice_store import PracticeStore
+from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
+from app.store import INTERRUPTED, Store
+from app.tallies import Dimension
 
 ROOT = Path(__file__).parents[2]
-STEPS = [step.name for step in all_migrations().pending(Database(memory=True))]
+STEPS = [step.name for step in all_migrations().pending(sqlite_utils.Database(memory=True))]
 
 # A process that writes turns and attempts for ever and says of each, once the store has it, what it was.
 WRITER = """
-import itertools, sys
+import sys
 from pathlib import Path
-from app.records import Attempt, Confidence, Message, Role
+from app.database import Database
+from app.practice_store import PracticeStore
+from app.records import Attempt, Confidence, Message, Mode, Role
 from app.store import Store
 
 name, most = sys.argv[2], int(sys.argv[3])
-store = Store(Path(sys.argv[1]))
+database = Database(Path(sys.argv[1]))
+store, practice = Store(database), PracticeStore(database)
 visitor = store.visitor("token")
 place = store.add_conversation(visitor, name)
-order = [f"{name}{n}" for n in range(100_000)]
-current = store.add_round(visitor, 1, order)
-print(place.id, flush=True)
+items = [(f"{name}{n}", 0) for n in range(most)]
+session = practice.add_session(visitor, mode=Mode.TUTOR, title="All", blocks=(), items=items)
+print(place.id, session.id, flush=True)
 for n in range(most):
     question = Message(id=f"{name}q{n}", role=Role.USER, text="word " * 400)
     store.add_turn(visitor, place.id, question, Message(id=f"{name}a{n}", role=Role.ASSISTANT, text=""), replace=None)
-    attempt = Attempt(question=f"{name}{n}", chosen="A", key="B", confidence=Confidence.SURE, seconds=1.0)
-    store.add_attempt(visitor, current.id, attempt)
+    attempt = Attempt(
+        question=f"{name}{n}", chosen="A", key="B", confidence=Confidence.SURE, seconds=1.0, when=practice.now()
+    )
+    practice.add_attempt(visitor, session.id, n + 1, attempt)
     print(n, flush=True)
 """
 
 
-class Clock:
+class Ticking:
     """A second passes at every look."""
 
     def __init__(self) -> None:
@@ -77,10 +86,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(folder: Path) -> Iterator[Store]:
-    store = Store(folder, Clock())
-    yield store
-    store.close()
+def database(folder: Path) -> Iterator[Database]:
+    database = Database(folder, Ticking())
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -107,12 +116,6 @@ def ask(store: Store, visitor: int, place: Conversation, turn: tuple[Message, Me
     """Keeps a turn; answers with its question's id."""
     store.add_turn(visitor, place.id, *turn, replace=replace)
     return turn[0].id
-
-
-def tried(question: str = "renal-01", chosen: str = "A") -> Attempt:
-    return Attempt(
-        question=question, chosen=chosen, key="B", confidence=Confidence.UNSURE, seconds=12.5, hints=1, struck=("C", "D")
-    )
 
 
 def texts(store: Store, visitor: int, place: Conversation) -> list[str]:
@@ -142,27 +145,30 @@ def shape(folder: Path) -> list[tuple[Any, ...]]:
 def old_database(folder: Path, steps: int) -> dict[str, dict[str, Any]]:
     """A file from the time when there were only so many steps, with a row in each of its tables: table -> row."""
     folder.mkdir()
-    db = Database(folder / FILE)
+    db = sqlite_utils.Database(folder / FILE)
     all_migrations().apply(db, stop_before=STEPS[steps:])
     rows: dict[str, dict[str, Any]] = {}
     for table in (name for name in db.table_names() if not name.startswith("_")):
-        parents = {key.column: rows[key.other_table][key.other_column] for key in db.table(table).foreign_keys}
+        columns = db.execute(f"pragma table_info({table})").fetchall()
+        links = db.execute(f"pragma foreign_key_list({table})").fetchall()
+        parents = {own: rows[parent][theirs] for _, _, parent, own, theirs, *_ in links}
         samples = {"INTEGER": 1, "FLOAT": 1.5, "REAL": 1.5, "TEXT": f"kept {table}"}
-        rows[table] = {column.name: parents.get(column.name, samples[column.type]) for column in db.table(table).columns}
+        special = {"question_order": '["renal-01"]', "created": "2026-01-01T00:00:00+00:00"}
+        rows[table] = {name: {**special, **parents}.get(name, samples[kind.upper()]) for _, name, kind, *_ in columns}
         db.table(table).insert(rows[table])
     db.close()
     return rows
 
 
-def test_a_blank_folder_becomes_a_store(folder: Path, store: Store, me: int) -> None:
+def test_a_blank_folder_becomes_a_store(folder: Path, database: Database, store: Store, me: int) -> None:
     assert store.conversations(me) == []
-    assert store.current_round(me) is None
-    assert store.flags(me) == set()
+    assert PracticeStore(database).tallies(me) == {}
     assert [name for (name,) in look(folder, "select name from _sqlite_migrations order by id")] == STEPS
 
 
 def test_what_was_kept_is_there_after_a_restart(folder: Path, pair: Pair) -> None:
-    first = Store(folder)
+    before = Database(folder)
+    first = Store(before)
     me = first.visitor("my token")
     place = first.add_conversation(me, "Asthma")
     question, answer = pair("What is Ödem 🫁?")
@@ -178,40 +184,38 @@ def test_what_was_kept_is_there_after_a_restart(folder: Path, pair: Pair) -> Non
     )
     first.add_turn(me, place.id, question, answer, replace=None)
     first.keep_answer(full)
-    current = first.add_round(me, 1, ["b", "a", "c"])
-    first.add_attempt(me, current.id, tried("a"))
-    first.set_flag(me, "c", True)
     listed = first.conversations(me)
-    first.close()
+    before.close()
 
-    again = Store(folder)
+    after = Database(folder)
+    again = Store(after)
     assert again.visitor("my token") == me
     assert again.conversations(me) == listed
     assert again.messages(me, place.id) == [question, full]
-    assert again.current_round(me) == current == Round(id=current.id, number=1, order=("b", "a", "c"))
-    assert again.attempts(me, current.id) == {"a": tried("a")}
-    assert again.flags(me) == {"c"}
-    again.close()
+    after.close()
 
 
 @pytest.mark.parametrize("steps", range(len(STEPS)), ids=lambda steps: f"{steps} of {len(STEPS)} steps")
 def test_every_older_database_is_brought_to_todays_shape_with_all_its_rows(tmp_path: Path, steps: int) -> None:
     before = old_database(tmp_path / "old", steps)
     for _ in range(2):  # the second start finds nothing to do
-        store = Store(tmp_path / "old")
+        database = Database(tmp_path / "old")
+        store = Store(database)
         store.add_conversation(store.visitor("token"), "New")
-        store.close()
-    Store(tmp_path / "blank").close()
+        database.close()
+    Database(tmp_path / "blank").close()
     assert shape(tmp_path / "old") == shape(tmp_path / "blank")
+    moved = {"rounds", "attempts"} if "sessions" not in before else set()  # test_practice_store.py looks for those
     for table, row in before.items():
+        if table in moved:
+            continue
         kept = look(tmp_path / "old", f"select {', '.join(row)} from {table}")
         assert tuple(row.values()) in kept
 
 
 def test_answers_from_before_reasoning_was_kept_have_none(tmp_path: Path) -> None:
     row = old_database(tmp_path / "old", STEPS.index("0003_reasoning"))["messages"]
-    store = Store(tmp_path / "old")
-    store.close()
+    Database(tmp_path / "old").close()
     assert look(tmp_path / "old", "select id, text, reasoning from messages") == [(row["id"], row["text"], "")]
 
 
@@ -219,18 +223,18 @@ def test_old_databases_have_rows_in_every_table(tmp_path: Path) -> None:
     """Guards the test above: a step whose table stayed empty would prove nothing."""
     assert len(STEPS) >= 2
     rows = old_database(tmp_path / "old", len(STEPS))
-    assert {"visitors", "conversations", "messages", "rounds", "attempts", "flags"} <= rows.keys()
+    assert {"visitors", "conversations", "messages", "flags", "sessions", "session_items", "attempts", "tallies"} <= rows.keys()
 
 
 def test_steps_stand_in_the_order_of_their_numbers() -> None:
     assert [int(name[:4]) for name in STEPS] == list(range(1, len(STEPS) + 1))
 
 
-def test_the_folder_that_the_store_makes_is_the_users_alone(folder: Path, store: Store) -> None:
+def test_the_folder_that_is_made_is_the_users_alone(folder: Path, database: Database) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_database_keeps_a_write_ahead_log(folder: Path, store: Store) -> None:
+def test_the_database_keeps_a_write_ahead_log(folder: Path, database: Database) -> None:
     assert look(folder, "pragma journal_mode") == [("wal",)]
 
 
@@ -278,22 +282,6 @@ def test_two_visitors_never_share_history(store: Store, me: int, other: int, pla
     assert texts(store, other, theirs) == ["Theirs", ""]
 
 
-def test_two_visitors_never_share_practice(store: Store, me: int, other: int) -> None:
-    mine, theirs = store.add_round(me, 1, ["a", "b"]), store.add_round(other, 1, ["b", "a"])
-    store.add_attempt(me, mine.id, tried("a", "A"))
-    store.add_attempt(other, theirs.id, tried("a", "C"))
-    store.set_flag(me, "b", True)
-    assert (store.current_round(me), store.current_round(other)) == (mine, theirs)
-    assert store.attempts(other, mine.id) == {}
-    assert store.attempts(other, theirs.id)["a"].chosen == "C"
-    assert store.flags(other) == set()
-    store.set_flag(other, "b", False)
-    assert store.flags(me) == {"b"}
-    with pytest.raises(NotFound):
-        store.add_attempt(other, mine.id, tried("b"))
-    assert set(store.attempts(me, mine.id)) == {"a"}
-
-
 def test_a_question_of_another_conversation_cannot_be_replaced(store: Store, me: int, place: Conversation, pair: Pair) -> None:
     elsewhere = store.add_conversation(me, "Angina")
     question = ask(store, me, elsewhere, pair("Elsewhere"))
@@ -314,12 +302,13 @@ def test_the_conversation_that_was_last_asked_in_comes_first(store: Store, me: i
 
 
 def test_of_two_conversations_begun_at_one_instant_the_later_comes_first(folder: Path) -> None:
-    store = Store(folder, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    database = Database(folder, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    store = Store(database)
     me = store.visitor("token")
     for title in ("first", "second", "third"):
         store.add_conversation(me, title)
     assert [found.title for found in store.conversations(me)] == ["third", "second", "first"]
-    store.close()
+    database.close()
 
 
 def test_a_new_title_is_kept_and_moves_nothing(store: Store, me: int, place: Conversation) -> None:
@@ -376,18 +365,20 @@ def test_an_answer_to_a_deleted_conversation_is_dropped_quietly(store: Store, me
 
 
 def test_answers_that_a_crash_left_open_are_marked_at_the_start_and_others_are_not(
-    folder: Path, store: Store, me: int, place: Conversation, pair: Pair
+    folder: Path, database: Database, store: Store, me: int, place: Conversation
 ) -> None:
+    pair = Pair()
     open_turn, closed_turn = pair("open"), pair("closed")
     for turn in (open_turn, closed_turn):
         ask(store, me, place, turn)
     store.keep_answer(replace(open_turn[1], text="It begins"))
     store.keep_answer(replace(closed_turn[1], text="Done", status=Status.COMPLETE))
-    store.close()
-    again = Store(folder)
+    database.close()
+    opened = Database(folder)
+    again = Store(opened)
     again.close_interrupted()
     kept = {message.id: message for message in again.messages(me, place.id)}
-    again.close()
+    opened.close()
     assert kept[open_turn[1].id] == replace(open_turn[1], text="It begins", status=Status.FAILED, note=INTERRUPTED)
     assert kept[closed_turn[1].id].status is Status.COMPLETE
     assert kept[open_turn[0].id] == open_turn[0]
@@ -467,53 +458,6 @@ def test_a_deleted_conversation_leaves_no_word_on_the_disk(folder: Path, store: 
         store.messages(me, secret.id)
 
 
-# Practice
-
-
-def test_committing_again_gives_the_first_answer_back(store: Store, me: int) -> None:
-    current = store.add_round(me, 1, ["renal-01"])
-    assert store.add_attempt(me, current.id, tried(chosen="A")) == tried(chosen="A")
-    assert store.add_attempt(me, current.id, tried(chosen="B")) == tried(chosen="A")
-    assert store.attempts(me, current.id) == {"renal-01": tried(chosen="A")}
-
-
-def test_attempts_of_an_earlier_round_stay(store: Store, me: int) -> None:
-    first = store.add_round(me, 1, ["renal-01"])
-    store.add_attempt(me, first.id, tried(chosen="A"))
-    second = store.add_round(me, 2, ["renal-01"])
-    assert store.current_round(me) == second
-    assert store.attempts(me, second.id) == {}
-    assert store.add_attempt(me, second.id, tried(chosen="B")).chosen == "B"
-    assert store.attempts(me, first.id)["renal-01"].chosen == "A"
-
-
-def test_an_attempt_in_no_round_is_not_found(store: Store, me: int) -> None:
-    with pytest.raises(NotFound, match="Reload the page"):
-        store.add_attempt(me, "no such round", tried())
-
-
-def test_a_flag_is_set_and_taken_away_however_often(store: Store, me: int) -> None:
-    for flagged in (True, True):
-        store.set_flag(me, "renal-01", flagged)
-    assert store.flags(me) == {"renal-01"}
-    for flagged in (False, False):
-        store.set_flag(me, "renal-01", flagged)
-    assert store.flags(me) == set()
-
-
-def test_a_round_begun_on_two_pages_at_once_is_one_round(store: Store, me: int) -> None:
-    gate = threading.Barrier(8)
-
-    def begin(number: int) -> Round:
-        gate.wait()
-        return store.add_round(me, 1, [str(number)])
-
-    with ThreadPoolExecutor(8) as pool:
-        begun = set(pool.map(begin, range(8)))
-    assert len(begun) == 1
-    assert store.current_round(me) in begun
-
-
 # Many writers, sudden ends
 
 
@@ -522,7 +466,10 @@ def run_writer(folder: Path, name: str, most: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_eight_threads_and_two_processes_writing_at_once_lose_nothing(folder: Path, store: Store, me: int) -> None:
+def test_eight_threads_and_two_processes_writing_at_once_lose_nothing(
+    folder: Path, database: Database, store: Store, me: int
+) -> None:
+    practice = PracticeStore(database)
     processes = [run_writer(folder, name, 15) for name in ("left", "right")]
 
     def work(number: int) -> tuple[Conversation, list[str]]:
@@ -532,7 +479,7 @@ def test_eight_threads_and_two_processes_writing_at_once_lose_nothing(folder: Pa
             question, answer = (replace(message, id=f"t{number}{message.id}") for message in pair(f"{number} {turn}"))
             store.add_turn(me, mine.id, question, answer, replace=None)
             store.keep_answer(replace(answer, text=f"answer {turn}", status=Status.COMPLETE))
-            store.set_flag(me, f"{number}-{turn}", True)
+            practice.set_flag(me, f"{number}-{turn}", True)
             asked += [f"{number} {turn}", f"answer {turn}"]
         return mine, asked
 
@@ -541,23 +488,23 @@ def test_eight_threads_and_two_processes_writing_at_once_lose_nothing(folder: Pa
     for process in processes:
         out, err = process.communicate()
         assert (process.returncode, err) == (0, "")
-        conversation, *done = out.split()
+        conversation, session, *done = out.split()
         assert done == [str(n) for n in range(15)]
-        assert len(store.messages(store.visitor("token"), conversation)) == 30
+        theirs = store.visitor("token")
+        assert len(store.messages(theirs, conversation)) == 30
+        assert set(practice.attempts(theirs, session)) == set(range(1, 16))
     for mine, asked in written:
         assert texts(store, me, mine) == asked
-    assert store.flags(me) == {f"{number}-{turn}" for number in range(8) for turn in range(15)}
-    current = store.current_round(store.visitor("token"))
-    assert current is not None
-    assert len(store.attempts(store.visitor("token"), current.id)) == 30
+    assert practice.flags(me) == {f"{number}-{turn}" for number in range(8) for turn in range(15)}
+    assert sum(sums.n for sums in practice.tallies(theirs)[Dimension.DAY].values()) == 30
 
 
 def test_a_writer_killed_in_mid_write_leaves_a_database_with_all_that_was_acknowledged(folder: Path) -> None:
     for number in range(3):
-        writer = run_writer(folder, f"kill{number}-", 100_000)
+        writer = run_writer(folder, f"kill{number}-", 2_000)
         assert writer.stdout is not None
         assert writer.stderr is not None
-        conversation = writer.stdout.readline().strip()
+        conversation, session = writer.stdout.readline().split()
         said = [writer.stdout.readline() for _ in range(20 + 7 * number)]
         writer.kill()
         said += writer.stdout.readlines()
@@ -567,17 +514,15 @@ def test_a_writer_killed_in_mid_write_leaves_a_database_with_all_that_was_acknow
         acknowledged = [int(line) for line in said if line.endswith("\n")]
 
         assert look(folder, "pragma integrity_check") == [("ok",)]
-        store = Store(folder)
+        database = Database(folder)
+        store, practice = Store(database), PracticeStore(database)
         me = store.visitor("token")
-        messages = store.messages(me, conversation)
-        current = store.current_round(me)
-        assert current is not None
-        attempts = store.attempts(me, current.id)
+        messages, attempts = store.messages(me, conversation), practice.attempts(me, session)
         store.add_conversation(me, "The store still writes")
-        store.close()
+        database.close()
         assert len(messages) % 2 == 0, "half a turn was kept"
         assert [message.id for message in messages[::2]][: len(acknowledged)] == [f"kill{number}-q{n}" for n in acknowledged]
-        assert {f"kill{number}-{n}" for n in acknowledged} <= attempts.keys()
+        assert {f"kill{number}-{n}" for n in acknowledged} <= {attempt.question for attempt in attempts.values()}
 
 
 def test_two_starts_on_a_blank_folder_both_open_it(folder: Path) -> None:
@@ -585,7 +530,7 @@ def test_two_starts_on_a_blank_folder_both_open_it(folder: Path) -> None:
 
     def start(_: int) -> None:
         gate.wait()
-        Store(folder).close()
+        Database(folder).close()
 
     folder.mkdir()
     sqlite3.connect(folder / FILE).execute("pragma journal_mode=WAL").connection.close()
@@ -601,7 +546,7 @@ def test_a_start_waits_for_another_that_is_making_the_file(folder: Path) -> None
     first.execute("create table begun (x)")
     first.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(Store, folder)
+        second = pool.submit(Database, folder)
         wait([second], timeout=0.3)
         first.execute("COMMIT")
         first.close()
@@ -613,7 +558,7 @@ def test_a_start_waits_for_another_that_is_making_the_file(folder: Path) -> None
 
 def fault(folder: Path) -> str:
     with pytest.raises(StoreError) as caught:
-        Store(folder)
+        Database(folder)
     return caught.value.sentence
 
 
@@ -645,29 +590,33 @@ def test_a_folder_in_the_place_of_the_file_is_told_with_the_cure(folder: Path) -
 
 
 def test_a_broken_database_is_told_with_the_cure(folder: Path) -> None:
-    Store(folder).close()
+    Database(folder).close()
     raw = bytearray((folder / FILE).read_bytes())
     raw[100:4096] = b"\xff" * (4096 - 100)
     (folder / FILE).write_bytes(raw)
     assert "Give --data-dir a folder" in fault(folder)
 
 
-def test_what_sqlite_refuses_is_a_store_error_and_other_calls_go_on(folder: Path, store: Store, me: int) -> None:
+def test_what_sqlite_refuses_is_a_store_error_and_other_calls_go_on(
+    folder: Path, database: Database, store: Store, me: int
+) -> None:
+    practice = PracticeStore(database)
     connection = sqlite3.connect(folder / FILE)
     connection.execute("drop table attempts")
     connection.execute("create trigger full before insert on flags begin select raise(abort, 'the disk is full'); end")
     connection.close()
     with pytest.raises(StoreError, match="could not be read"):
-        store.attempts(me, "a round")
+        practice.attempts(me, "a session")
     with pytest.raises(StoreError, match=r"could not be written \(the disk is full\)\. Check the free space"):
-        store.set_flag(me, "renal-01", True)
+        practice.set_flag(me, "renal-01", True)
     assert store.conversation(me, store.add_conversation(me, "Kept").id).title == "Kept"
 
 
 def test_a_closed_store_refuses_with_our_own_error(folder: Path) -> None:
-    store = Store(folder)
+    database = Database(folder)
+    store = Store(database)
     me = store.visitor("token")
-    store.close()
+    database.close()
     with pytest.raises(StoreError):
         store.conversations(me)
     with pytest.raises(StoreError):
@@ -684,8 +633,8 @@ def test_half_a_character_is_refused_with_our_own_error(store: Store, me: int) -
 class Watched(Store):
     """Tells when it has looked whether a conversation is there."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.looked = threading.Event()
 
     def conversation(self, visitor: int, conversation: str) -> Conversation:
@@ -696,7 +645,8 @@ class Watched(Store):
 
 @pytest.mark.parametrize("name", ["rename", "ask"])
 def test_a_conversation_that_another_process_deletes_meanwhile_is_not_found(folder: Path, name: str) -> None:
-    store = Watched(folder)
+    database = Database(folder)
+    store = Watched(database)
     me = store.visitor("token")
     place = store.add_conversation(me, "Asthma")
     deleting = sqlite3.connect(folder / FILE, isolation_level=None)
@@ -711,4 +661,4 @@ def test_a_conversation_that_another_process_deletes_meanwhile_is_not_found(fold
                 call.result()
     finally:
         deleting.close()
-        store.close()
+        database.close()

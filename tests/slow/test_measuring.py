@@ -12,7 +12,7 @@ from app.earned import ALL, Ledger, Origin, earned
 from app.engine.local import LocalEngine
 from app.measuring import CHUNK, Wanted, measure_sets, read_labelled
 from app.questions import read_bank
-from app.quiz import read_options
+from app.readout import read_options
 
 pytestmark = pytest.mark.slow
 

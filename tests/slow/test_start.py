@@ -21,7 +21,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from app.store import FILE
+from app.database import FILE
 from app.ui.visitors import HEADER
 from tests.application import Application, running
 
@@ -303,5 +303,5 @@ def test_it_runs_as_a_space_starts_it(wait_for: Wait) -> None:
         with urllib.request.urlopen(request, timeout=60) as page:
             assert "SameSite=None; Secure; Partitioned" in page.headers["set-cookie"]
             assert "https://huggingface.co" in page.headers["content-security-policy"]
-        assert get(address, "/api/practise/round", token, **behind_proxy)["items"]
+        assert get(address, "/api/practise/overview", token, **behind_proxy)["counts"]["total"] > 0
         assert (data_dir / FILE).exists()
