@@ -7,18 +7,21 @@ what models are trained and judged on: our own layout with only id, stem, option
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.layouts import Cells, Layout, cells, content_id, recognise
+from app.layouts import Cells, Layout, cells, content_id, counted_from, numbered, recognise
 from app.records import ANSWER_WORDS, OPTION_LETTERS, Question
 from app.rowfiles import BadRow, Fault, Refusal, Row, read_objects, refusal
 
-TEXTS = ("id", "stem", "key", "objective", "subject", "system", "step", "source", "licence")
+TEXTS = ("id", "stem", "key", "objective", "subject", "system", "step", "difficulty", "reasoning", "fact", "source", "licence")
 HINTS = 3
 STEPS = ("1", "2 CK", "3")
+DIFFICULTIES = ("easy", "medium", "hard")
+REASONINGS = ("mechanism", "diagnosis", "interpretation", "next step", "treatment", "prevention", "calculation", "ethics")
+MAX_FACT = 200
 MIN_OPTIONS = 2
 NEEDED = frozenset({"stem", "options", "key"})  # and the id, which a public layout may lack
 
@@ -68,27 +71,45 @@ def read_questions(path: Path, *, layout: Layout | None = None) -> tuple[list[tu
     Without ``layout`` the first row that any layout knows decides for the whole file. A file of ``.csv`` is MMLU's.
     """
     rows, refusals = read_objects(path)
-    layout = layout or next((known for _, row in rows if (known := recognise(row))), None)
+    layout = layout or layout_of(rows)
     if layout is None and rows:
-        names = ", ".join(list(rows[0][1])[:8])
-        reason = f"the layout is not known: the first row has the fields {names}. Name the layout: {', '.join(Layout)}."
-        return [], [Refusal(path.name, 0, "", reason, Fault.UNREADABLE), *refusals]
-    # MedMCQA's own release numbers the options from 1, the hub's copy from 0.
-    numbers = {row["cop"] for _, row in rows if isinstance(row.get("cop"), int)}
-    first = int(4 in numbers and 0 not in numbers)
+        return [], [unknown_layout(path.name, rows), *refusals]
+    layout = layout or Layout.OWN
+    # MedMCQA's own release numbers the options from 1, the hub's copy from 0; MMLU numbers from 0.
+    first = counted_from(filter(None, (numbered(layout, row) for _, row in rows))) if layout is Layout.MEDMCQA else 0
+    questions, refused = parse_rows(path.name, rows, layout, first=first or 0)
+    return questions, sorted((*refusals, *refused), key=lambda refused: refused.line)
+
+
+def layout_of(rows: Sequence[tuple[int, Row]]) -> Layout | None:
+    """That of the first row that any layout knows."""
+    return next((known for _, row in rows if (known := recognise(row))), None)
+
+
+def unknown_layout(name: str, rows: Sequence[tuple[int, Row]]) -> Refusal:
+    names = ", ".join(list(rows[0][1])[:8])
+    reason = f"the layout is not known: the first row has the fields {names}. Name the layout: {', '.join(Layout)}."
+    return Refusal(name, 0, "", reason, Fault.UNREADABLE)
+
+
+def parse_rows(
+    name: str, rows: Sequence[tuple[int, Row]], layout: Layout, *, first: int = 0
+) -> tuple[list[tuple[int, Question]], list[Refusal]]:
+    """The questions of a file's rows, and what was refused; ``first`` as for ``parse_question``."""
     questions: list[tuple[int, Question]] = []
+    refusals: list[Refusal] = []
     seen: set[str] = set()
     for line, row in rows:
         try:
-            question = parse_question(row, layout or Layout.OWN, first=first)
+            question = parse_question(row, layout, first=first)
             if question.id in seen:
                 raise BadRow("id", f"{question.id!r} stands twice in the file. Keep one.", Fault.DUPLICATE)
         except BadRow as bad:
-            refusals.append(refusal(path, line, bad))
+            refusals.append(Refusal(name, line, bad.field, str(bad), bad.fault))
         else:
             seen.add(question.id)
             questions.append((line, question))
-    return questions, sorted(refusals, key=lambda refused: refused.line)
+    return questions, refusals
 
 
 def parse_row(row: Mapping[str, Any]) -> Question:
@@ -107,8 +128,11 @@ def parse_row(row: Mapping[str, Any]) -> Question:
             "explanations",
             f"option {missing} and its explanation do not go together. Explain every option, and no other.",
         )
-    if texts["step"] not in STEPS:
-        raise BadRow("step", f"it is {texts['step']!r}; expected one of {', '.join(STEPS)}.")
+    for field, allowed in (("step", STEPS), ("difficulty", DIFFICULTIES), ("reasoning", REASONINGS)):
+        if texts[field] not in allowed:
+            raise BadRow(field, f"it is {texts[field]!r:.40}; expected one of {', '.join(allowed)}.")
+    if len(texts["fact"]) > MAX_FACT:
+        raise BadRow("fact", f"it has {len(texts['fact'])} characters; expected one sentence of at most {MAX_FACT}.")
     hints = row.get("hints")
     if not isinstance(hints, list) or len(hints) != HINTS:
         raise BadRow("hints", f"expected a list of {HINTS} texts of growing strength.")
@@ -118,6 +142,7 @@ def parse_row(row: Mapping[str, Any]) -> Question:
         explanations=explanations,
         hints=tuple(_clean("hints", "a hint", hint) for hint in hints),
         context=_text(row, "context") if "context" in row else "",
+        reference=_text(row, "reference") if row.get("reference", "") != "" else "",
     )
 
 
@@ -143,6 +168,7 @@ def parse_question(row: Row, layout: Layout = Layout.OWN, *, first: int = 0) -> 
         explanations=_explained(*named.get("explanations", ("explanations", None)), options),
         hints=_hints(named.get("hints", ("", None))[1]),
         context=_cell(named, "context"),
+        reference=_cell(named, "reference"),
     )
 
 

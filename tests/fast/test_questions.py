@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.questions import read_bank
+from app.questions import read_bank, read_questions
 from app.records import Question
 
 GOOD: dict[str, Any] = {
@@ -22,6 +22,9 @@ GOOD: dict[str, Any] = {
     "subject": "pathology",
     "system": "cardiovascular",
     "step": "1",
+    "difficulty": "medium",
+    "reasoning": "diagnosis",
+    "fact": "A narrow aortic valve limits the output that exertion asks for.",
     "source": "LlamaCare authors",
     "licence": "Apache-2.0",
 }
@@ -45,7 +48,7 @@ def lettered(*texts: str) -> dict[str, str]:
     return dict(zip("ABCDEFGHIJKLMN", texts, strict=False))
 
 
-TEXTS = ("id", "stem", "key", "objective", "subject", "system", "step", "source", "licence")
+TEXTS = ("id", "stem", "key", "objective", "subject", "system", "step", "difficulty", "reasoning", "fact", "source", "licence")
 NO_TEXT = {"missing": MISSING, "empty": "", "blank": " \n", "null": None, "a number": 1, "a list": ["x"]}
 
 # What is wrong -> the row, the field that the refusal names (none: the row itself), a word of its reason.
@@ -82,6 +85,11 @@ ROWS: dict[str, tuple[bytes, str, str]] = {
     "a hint blank": (line(hints=["x", " ", "z"]), "hints", "a hint is ' '; expected a text"),
     "hints a text": (line(hints="xyz"), "hints", "expected a list of 3 texts"),
     "step unknown": (line(step="4"), "step", "it is '4'; expected one of 1, 2 CK, 3"),
+    "difficulty unknown": (line(difficulty="Easy"), "difficulty", "it is 'Easy'; expected one of easy, medium, hard"),
+    "reasoning unknown": (line(reasoning="recall"), "reasoning", "it is 'recall'; expected one of mechanism, diagnosis"),
+    "a fact too long": (line(fact="x" * 201), "fact", "it has 201 characters; expected one sentence of at most 200"),
+    "reference null": (line(reference=None), "reference", "it is None; expected a text"),
+    "reference blank": (line(reference=" "), "reference", "it is ' '; expected a text"),
 }
 
 # Rows that are kept or that end the start today.
@@ -127,6 +135,22 @@ def test_a_good_row_is_read_whole(tmp_path: Path) -> None:
     bank = read_bank(tmp_path)
     assert bank.refusals == ()
     assert bank.questions == (Question(**{**GOOD, "hints": tuple(GOOD["hints"])}),)
+
+
+def test_a_reference_may_be_there_blank_or_missing(tmp_path: Path) -> None:
+    rows = [line(id="named", reference="A guideline, 2024"), line(id="blank", reference=""), line(id="missing")]
+    (tmp_path / "heart.jsonl").write_bytes(b"\n".join(rows))
+    bank = read_bank(tmp_path)
+    assert [question.reference for question in bank.questions] == ["A guideline, 2024", "", ""]
+
+
+def test_files_that_are_no_bank_may_have_the_fields_of_one_and_need_not(tmp_path: Path) -> None:
+    bare = {"id": "bare", **{field: GOOD[field] for field in ("stem", "options", "key")}}
+    (tmp_path / "own.jsonl").write_bytes(json.dumps(bare).encode() + b"\n" + line(id="full", reference="A guideline, 2024"))
+    questions, refusals = read_questions(tmp_path / "own.jsonl")
+    assert refusals == []
+    told = [(question.difficulty, question.reasoning, question.fact, question.reference) for _, question in questions]
+    assert told == [("", "", "", ""), ("medium", "diagnosis", GOOD["fact"], "A guideline, 2024")]
 
 
 def test_what_editors_leave_in_a_file_does_no_harm(tmp_path: Path) -> None:
