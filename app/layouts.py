@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 from app.records import ANSWER_WORDS, OPTION_LETTERS
 from app.rowfiles import BadRow, Fault, Row
@@ -28,6 +29,15 @@ class Layout(enum.StrEnum):
     MMLU = "mmlu"
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """A key that is an option's number: ``number`` of ``count`` options, counted from 0 or from 1."""
+
+    field: str
+    number: int
+    count: int
+
+
 def recognise(row: Row) -> Layout | None:
     """The layout that a row's field names speak of."""
     names = row.keys()
@@ -44,7 +54,7 @@ def recognise(row: Row) -> Layout | None:
 
 
 def cells(layout: Layout, row: Row, *, first: int = 0) -> Cells:
-    """Where our fields stand in a row. ``first`` is the number of the first option where MedMCQA's key is a number.
+    """Where our fields stand in a row. ``first`` is the number of the first option where the key is a number.
 
     Raises:
         BadRow: the row needs a picture, or its key is a number that no option has.
@@ -61,7 +71,27 @@ def cells(layout: Layout, row: Row, *, first: int = 0) -> Cells:
         case Layout.HEADQA:
             return _headqa(row)
         case Layout.MMLU:
-            return _mmlu(row)
+            return _mmlu(row, first)
+
+
+def numbered(layout: Layout, row: Row) -> Numbered | None:
+    """The number that a row's key is, where it is one; what it names hangs on where its file counts from."""
+    choices, cop, answer = row.get("choices"), row.get("cop"), row.get("answer")
+    if layout is Layout.MEDMCQA and "options" not in row and _is_number(cop):
+        return Numbered("cop", cop, 4)
+    if layout is Layout.MMLU and isinstance(choices, list) and _is_number(answer):
+        return Numbered("answer", answer, len(choices))
+    return None
+
+
+def counted_from(found: Iterable[Numbered]) -> int | None:
+    """Whether the keys of a file count from 0 or from 1, judged by all of them: only from 0 is there a number 0, only from 1 one
+    as high as the number of options. None where neither shows, or both."""
+    zero = top = False
+    for key in found:
+        zero |= key.number == 0
+        top |= key.number == key.count
+    return int(top) if zero != top else None
 
 
 def content_id(prefix: str, *texts: str) -> str:
@@ -160,7 +190,11 @@ def _headqa(row: Row) -> Cells:
     }
 
 
-def _mmlu(row: Row) -> Cells:
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _mmlu(row: Row, first: int) -> Cells:
     choices, answer = row.get("choices"), row.get("answer")
     if not isinstance(choices, list) or len(choices) > len(OPTION_LETTERS):
         raise BadRow(
@@ -169,7 +203,7 @@ def _mmlu(row: Row) -> Cells:
     return {
         "stem": ("question", row.get("question")),
         "options": ("choices", dict(zip(OPTION_LETTERS, choices, strict=False))),
-        "key": ("answer", answer if isinstance(answer, str) else _letter("answer", answer, first=0, count=len(choices))),
+        "key": ("answer", answer if isinstance(answer, str) else _letter("answer", answer, first=first, count=len(choices))),
         "subject": ("subject", row.get("subject")),
         "source": ("", "MMLU"),
     }
@@ -179,7 +213,7 @@ def _letter(field: str, value: object, *, first: int, count: int) -> str | None:
     """The letter of an option that is named by its number."""
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not first <= value < first + count:
+    if not _is_number(value) or not first <= value < first + count:
         none = " -1 stands in splits whose answers are kept back; use another." if value == -1 else ""
         raise BadRow(
             field, f"it is {value!r:.40}; expected the option's number, {first} to {first + count - 1}.{none}", Fault.LABEL

@@ -12,10 +12,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
+_BLANK = re.compile(rb"[ \t\n\r\x0b\f]*+")  # what bytes.strip() takes away
 
 
 class Fault(enum.StrEnum):
@@ -67,26 +69,44 @@ def read_objects(path: Path) -> tuple[list[tuple[int, Row]], list[Refusal]]:
         raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         return [], [_unreadable(path, error)]
+    if path.suffix.lower() != ".csv":
+        return json_objects(path.name, raw)
+    try:
+        return _csv_objects(path, raw)
+    except BadRow as bad:
+        return [], [refusal(path, 0, bad)]
+
+
+def json_objects(
+    name: str, raw: bytes, *, longest: int | None = None, most: int | None = None
+) -> tuple[list[tuple[int, Row]], list[Refusal]]:
+    """The same of the bytes of a file of that name that is no CSV. ``longest``: bytes that a line may have; ``most``: how many
+    rows are looked at."""
     rows: list[tuple[int, Row]] = []
     refusals: list[Refusal] = []
     try:
-        if path.suffix.lower() == ".csv":
-            return _csv_objects(path, raw)
-        whole = _whole(raw)
+        whole = _whole(raw, most)
     except BadRow as bad:
-        return [], [refusal(path, 0, bad)]
+        return [], [_refused(name, 0, bad)]
     if whole is not None:
         return whole, []
-    for number, line in _lines(raw):
+    for number, line in islice(_lines(raw), most):
         try:
+            if longest is not None and len(line) > longest:
+                reason = f"it has {len(line):,} bytes; at most {longest:,} are read. Shorten it."
+                raise BadRow("", reason, Fault.LONG)
             rows.append((number, _decode(line)))
         except BadRow as bad:
-            refusals.append(refusal(path, number, bad))
+            refusals.append(_refused(name, number, bad))
     return rows, refusals
 
 
 def refusal(path: Path, line: int, bad: BadRow) -> Refusal:
-    return Refusal(path.name, line, bad.field, str(bad), bad.fault)
+    return _refused(path.name, line, bad)
+
+
+def _refused(name: str, line: int, bad: BadRow) -> Refusal:
+    return Refusal(name, line, bad.field, str(bad), bad.fault)
 
 
 def _unreadable(path: Path, error: OSError) -> Refusal:
@@ -94,12 +114,21 @@ def _unreadable(path: Path, error: OSError) -> Refusal:
 
 
 def _lines(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    lines = enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1)
-    return ((number, line) for number, line in lines if line.strip())
+    """The lines that are not blank, each with its number; one by one, for a file of line ends alone has millions."""
+    place, number = 3 if raw.startswith(b"\xef\xbb\xbf") else 0, 1
+    while blank := _BLANK.match(raw, place):
+        number += raw.count(b"\n", place, blank.end())
+        if blank.end() == len(raw):
+            return
+        start = max(raw.rfind(b"\n", place, blank.end()) + 1, place)
+        end = raw.find(b"\n", blank.end())
+        place = end if end >= 0 else len(raw)
+        yield number, raw[start:place]
 
 
-def _whole(raw: bytes) -> list[tuple[int, Row]] | None:
-    """The rows of a file that is one JSON object of objects, each with the line of its name; None where it is not."""
+def _whole(raw: bytes, most: int | None) -> list[tuple[int, Row]] | None:
+    """The rows of a file that is one JSON object of objects, each with the line of its name, and at most so many; None where it
+    is not."""
     head = next(_lines(raw), (0, b""))[1].strip()
     if head.startswith(b"[") and raw.rstrip().endswith(b"]") and raw.lstrip()[1:].lstrip().startswith(b"{"):
         raise BadRow("", "it is one JSON list. Write one JSON object a line.", Fault.UNREADABLE)
@@ -114,7 +143,7 @@ def _whole(raw: bytes) -> list[tuple[int, Row]] | None:
         return None
     rows: list[tuple[int, Row]] = []
     place, line = 0, 1
-    for name, row in value.items():
+    for name, row in islice(value.items(), most):
         found = max(raw.find(json.dumps(name).encode(), place), place)
         line += raw.count(b"\n", place, found)
         place = found

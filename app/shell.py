@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,6 +25,13 @@ COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep a cookie
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url
 PAGES = ("", "/practise", "/models")  # without a slash at the end
 MAX_BODY = 1_000_000  # bytes; bounds a private conversation too, which its page sends whole
+MAX_BODIES = MappingProxyType(  # of the calls that take a whole file
+    {
+        "/api/practise/own/preview": 33_000_000,
+        "/api/practise/own/import": 33_000_000,
+        "/api/practise/restore": 65_000_000,
+    }
+)
 
 
 class TrustedHosts:
@@ -72,7 +80,8 @@ class SameOrigin:
 
 
 class BodyLimit:
-    """Reads at most ``MAX_BODY`` bytes of a request's body, whether or not its length was announced."""
+    """Reads at most ``MAX_BODY`` bytes of a request's body, or what ``MAX_BODIES`` says for its path, whether or not its length
+    was announced."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,9 +90,10 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        body = await read_body(receive)
+        limit = MAX_BODIES.get(scope["path"], MAX_BODY)
+        body = await read_body(receive, limit)
         if body is None:
-            await refuse(send, 413, f"The request is larger than {MAX_BODY:,} bytes. Send less at once.")
+            await refuse(send, 413, f"The request is larger than {limit:,} bytes. Send less at once.")
         else:
             await self._app(scope, replay(body, receive), send)
 
@@ -203,8 +213,8 @@ def inline_script_hashes(html: str) -> list[str]:
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """The whole body, None when it is larger than ``MAX_BODY``; b"" where the client went away."""
+async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes | None:
+    """The whole body, None when it has more than ``limit`` bytes; b"" where the client went away."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -213,7 +223,7 @@ async def read_body(receive: Receive) -> bytes | None:
             return b""
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY:
+        if size > limit:
             return None
         if not message.get("more_body", False):
             return b"".join(parts)

@@ -285,6 +285,7 @@ def test_a_file_that_cannot_be_opened_is_told_and_raises_nothing(tmp_path: Path,
 def test_the_bank_takes_a_context_and_stays_strict(tmp_path: Path) -> None:
     full = {**OWN, "explanations": OPTIONS, "objective": "x", "hints": ["1", "2", "3"], "subject": "s", "system": "y"}
     full |= {"step": "1", "source": "us", "licence": "Apache-2.0", "context": "From a chart."}
+    full |= {"difficulty": "easy", "reasoning": "mechanism", "fact": "x"}
     rows = [
         full,
         {**full, "id": "blank", "context": " "},
