@@ -14,7 +14,7 @@ from PIL import Image  # comes with gradio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.application import ROOT, Application, chromium, running
-from tests.browser.pages import answer_with_status, ask, await_question, await_reading, commit, the
+from tests.browser.pages import answer_with_status, ask, await_question, await_reading, commit, practise, the
 
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 QUESTION = "How should I study for an anatomy exam?"
@@ -51,7 +51,7 @@ def prepare(browser: Browser, application: Application) -> dict[str, object]:
     ask(page, QUESTION)
     answer_with_status(page, "complete")
     page.goto(f"{application.address}/practise")
-    await_question(page)
+    practise(page)
     commit(page, LETTER)
     await_reading(page)
     state = dict(context.storage_state())
@@ -69,7 +69,9 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
     page.locator(".scroller").evaluate("scroller => scroller.scrollTo(0, 0)")
     save(page, folder / f"ask-{name}.png")
 
-    page.goto(f"{application.address}/practise#1")
+    page.goto(f"{application.address}/practise")
+    the(page, "continue").click()
+    the(page, "grid-item", number=1).dispatch_event("click")  # in its drawer on a phone
     await_question(page)
     await_reading(page)
     expect(the(page, "status-line")).to_contain_text("SmolLM2")

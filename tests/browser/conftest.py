@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from app.database import Database
 from app.records import NO_SOURCE, Message, Role, Status
 from app.store import Store
 from tests.application import Application, chromium, running
@@ -88,7 +89,8 @@ def page(new_visitor: NewVisitor) -> Page:
 @pytest.fixture
 def keep(application: Application) -> Iterator[Keep]:
     """Keeps an answered question for the page's visitor, as the application would have, and returns the conversation's id."""
-    store = Store(application.data_dir)
+    database = Database(application.data_dir)
+    store = Store(database)
 
     def keep_answered(page: Page, question: str, answer: str = "It pumps blood.", title: str = "") -> str:
         token = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "llamacare_visitor")
@@ -101,4 +103,4 @@ def keep(application: Application) -> Iterator[Keep]:
         return place.id
 
     yield keep_answered
-    store.close()
+    database.close()

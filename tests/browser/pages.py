@@ -1,4 +1,4 @@
-"""What a visitor does on the two pages, in the words of the tests. Elements are found by their ``data-testid``."""
+"""What a visitor does on the pages, in the words of the tests. Elements are found by their ``data-testid``."""
 
 from __future__ import annotations
 
@@ -55,6 +55,24 @@ def titles(page: Page) -> Locator:
 
 
 # Practise
+
+
+def start_session(page: Page, position: int = 1, **selection: Any) -> str:
+    """Has a session made for the page's visitor, ten items with a tutor unless ``selection`` says otherwise, and opens it at
+    an item. Returns its id. The page must be on the application."""
+    origin = page.evaluate("location.origin")
+    made = page.request.post(f"{origin}/api/practise/sessions", data={"mode": "tutor", "count": 10} | selection)
+    assert made.ok, made.text()
+    identity: str = made.json()["id"]
+    page.goto(f"{origin}/practise#s/{identity}/{position}")
+    return identity
+
+
+def practise(page: Page, **selection: Any) -> str:
+    """The same, and waits for the first question. Returns the session's id."""
+    identity = start_session(page, **selection)
+    await_question(page)
+    return identity
 
 
 def await_question(page: Page) -> str:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.application import Application
 from tests.browser.conftest import Keep, NewVisitor
-from tests.browser.pages import await_question, await_reading, commit, press, the
+from tests.browser.pages import await_reading, commit, practise, press, the
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,9 @@ def test_a_phone_needs_no_sideways_scrolling(new_visitor: NewVisitor, keep: Keep
     expect(the(page, "search")).to_be_hidden()
 
     page.goto(f"{application.address}/practise")
-    await_question(page)
+    expect(the(page, "matching")).to_contain_text("match")
+    fits(page)
+    practise(page)
     fits(page)
     the(page, "option-choose", letter="A").tap()
     the(page, "commit").tap()
@@ -77,7 +79,7 @@ def test_a_phone_needs_no_sideways_scrolling(new_visitor: NewVisitor, keep: Keep
 def test_every_stop_of_the_tab_key_shows_where_it_is(new_visitor: NewVisitor, path: str) -> None:
     page = new_visitor(path)
     if path == "/practise":
-        await_question(page)
+        practise(page)
         commit(page)
         press(page, "n")
     else:
@@ -98,6 +100,6 @@ def test_the_theme_switch_holds_on_both_pages(new_visitor: NewVisitor, applicati
     the(page, "theme").click()
     expect(the(page, "theme")).to_contain_text("dark")
     page.goto(f"{application.address}/practise")
-    await_question(page)
+    expect(the(page, "start-page")).to_be_visible()
     expect(the(page, "theme")).to_contain_text("dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 23, 22)"

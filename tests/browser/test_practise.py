@@ -1,4 +1,4 @@
-"""The Practise page in a real browser, on the real application, bank and model."""
+"""One question of the Practise page after another in a real browser, on the real application, bank and model."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.application import Application
 from tests.browser.conftest import NewVisitor
-from tests.browser.pages import answer_with_status, await_question, await_reading, begin_long_answer, commit, press, stop, the
+from tests.browser.pages import (
+    answer_with_status,
+    await_question,
+    await_reading,
+    begin_long_answer,
+    commit,
+    practise,
+    press,
+    stop,
+    the,
+)
 
 pytestmark = pytest.mark.slow
 
-VERDICT_MS = 400  # practise.js's SETTLE_MS
+VERDICT_MS = 400  # practise_question.js's SETTLE_MS
 
 
 @pytest.fixture
 def page(new_visitor: NewVisitor) -> Page:
-    """A new visitor on the Practise page."""
+    """A new visitor on the first question of ten with a tutor."""
     page = new_visitor("/practise")
-    await_question(page)
+    practise(page)
     return page
 
 
@@ -53,7 +63,7 @@ def test_enter_just_after_the_verdict_leads_on_once(new_visitor: NewVisitor, app
     page = new_visitor(None)
     page.clock.install(time=0)
     page.goto(f"{application.address}/practise")
-    await_question(page)
+    practise(page)
     page.clock.pause_at(600)
     heading = page.locator("#question-heading")
     commit(page)
@@ -78,13 +88,13 @@ def test_enter_while_an_answer_is_graded_leads_on_unless_that_fails(page: Page, 
         held.append(route)
 
     def commit_and_hurry() -> Route:
-        with page.expect_request("**/attempt"):
+        with page.expect_request("**/commit"):
             press(page, "b", "Enter")
         expect(the(page, "commit")).to_be_disabled()
         press(page, "Enter")
         return held.pop()
 
-    page.route("**/attempt", hold)
+    page.route("**/commit", hold)
     allowed.append("503")
     commit_and_hurry().fulfill(status=503, json={"error": "The disk is full."})
     expect(the(page, "notice")).to_contain_text("The disk is full.")
@@ -154,7 +164,7 @@ def test_the_mouse_does_the_same(page: Page) -> None:
     expect(page.locator("#question-heading")).to_contain_text("Question 7 ")
 
 
-def test_an_attempt_survives_a_reload_and_counts_until_a_new_round(page: Page) -> None:
+def test_an_attempt_survives_a_reload_and_is_in_the_results(page: Page) -> None:
     commit(page, "c")
     state = the(page, "grid-item", number=1).get_attribute("data-state")
     assert state in ("right", "wrong")
@@ -166,17 +176,11 @@ def test_an_attempt_survives_a_reload_and_counts_until_a_new_round(page: Page) -
     expect(page.locator("#question-heading")).to_contain_text("Question 2 ")
     commit(page, "a")
     press(page, "r")
-    expect(the(page, "score")).to_contain_text("of 2 answered correctly")
-    expect(the(page, "table-system").locator("tbody tr").first).to_be_attached()
-
-    the(page, "new-round").click()
-    the(page, "confirm-no").click()
-    expect(the(page, "round-progress")).to_contain_text("2 of")
-    the(page, "new-round").click()
-    the(page, "confirm-yes").click()
-    expect(the(page, "round-progress")).to_contain_text("0 of")
-    expect(page.locator("#question-heading")).to_contain_text("Question 1 ")
-    expect(the(page, "verdict")).to_have_count(0)
+    expect(the(page, "score")).to_contain_text("of 2")
+    expect(the(page, "results-page").locator("h2")).to_be_focused()
+    page.go_back()
+    expect(page.locator("#question-heading")).to_contain_text("Question 2 ")
+    expect(the(page, "verdict")).to_be_visible()
 
 
 def test_the_next_question_shows_while_the_model_is_busy_with_a_long_answer(
@@ -194,10 +198,16 @@ def test_the_next_question_shows_while_the_model_is_busy_with_a_long_answer(
     application.await_engine(lambda engine: engine["waiting"] == 0)
 
 
-def test_two_visitors_practise_apart(page: Page, new_visitor: NewVisitor) -> None:
+def test_two_visitors_practise_apart(page: Page, new_visitor: NewVisitor, allowed: list[str]) -> None:
     commit(page)
+    place = page.url
     other = new_visitor("/practise")
-    await_question(other)
+    expect(the(other, "continue")).to_have_count(0)
+    allowed.append("404")
+    other.goto(place)
+    expect(the(other, "notice")).to_contain_text("does not exist")
+    expect(the(other, "option")).to_have_count(0)
+    practise(other)
     expect(the(other, "round-progress")).to_contain_text("0 of")
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import NewVisitor
-from tests.browser.pages import await_question, await_reading, commit, press, the
+from tests.browser.pages import await_reading, commit, practise, press, the
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,9 @@ UNMEASURED = {"measured": False, "earned": False, "skill": "", "calibration": "u
 
 @pytest.fixture
 def page(new_visitor: NewVisitor) -> Page:
-    """A new visitor on the Practise page."""
+    """A new visitor on a question with a tutor."""
     page = new_visitor("/practise")
-    await_question(page)
+    practise(page)
     return page
 
 
@@ -89,7 +89,7 @@ def test_an_unmeasured_reading_points_to_where_it_can_be_measured(page: Page) ->
 @pytest.mark.parametrize("measured", [EARNED, UNEARNED], ids=["earned", "unearned"])
 def test_the_reading_fits_a_phone_in_the_dark(new_visitor: NewVisitor, measured: dict[str, Any]) -> None:
     page = new_visitor("/practise", viewport={"width": 360, "height": 740}, color_scheme="dark")
-    await_question(page)
+    practise(page)
     read_as(page, measured)
     if not measured["earned"]:
         the(page, "skill").click()

@@ -16,16 +16,14 @@ from pathlib import Path
 
 import uvicorn
 
-from app.chat import Chat
+from app.database import Database
 from app.engine.fake import FakeEngine
 from app.engine.switch import SwitchingEngine
 from app.questions import read_bank
-from app.quiz import Quiz
 from app.settings import read_settings
-from app.store import Store
 from app.ui.ask_routes import REDRAW_SECONDS
-from app.web import Parts, build_web
-from tests.conftest import FAKE_MODEL, shelf_for
+from app.web import build_web
+from tests.conftest import FAKE_MODEL, parts_for, shelf_for
 
 REASONING = (
     "The question is about prerenal azotemia and acute tubular necrosis.\n\n"
@@ -41,10 +39,9 @@ PAUSES = {12: "think", len(REASONING.split(" ")) + 6: "answer"}  # before which 
 def main(arguments: list[str]) -> None:
     settings = read_settings(arguments, os.environ)
     engine = FakeEngine(ANSWER, reasoning=REASONING.strip(), gate=pausing(settings.data_dir))
-    store = Store(settings.data_dir)
     bank = read_bank(Path(__file__).parents[2] / "assets" / "bank")
     shelf = shelf_for(SwitchingEngine(FAKE_MODEL, start=lambda _: engine), settings.data_dir)
-    parts = Parts(engine, store, Chat(engine, store, max_turns=4), Quiz(bank, store, engine), shelf)
+    parts = parts_for(engine, Database(settings.data_dir), bank, shelf=shelf)
     listener = socket.create_server((settings.host, settings.port))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(build_web(settings, parts), log_level="warning")).run(sockets=[listener])

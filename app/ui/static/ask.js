@@ -2,7 +2,7 @@
 // draws the list, ask_thread the turns, ask_composer the input; ask_asking sees a question through to its answer.
 import { Asking } from "./ask_asking.js";
 import { Composer } from "./ask_composer.js";
-import { addressOf, blank, exportConversation, idInUrl, refresh } from "./ask_conversation.js";
+import { addressOf, blank, exportConversation, idInUrl, refresh, takeAsked } from "./ask_conversation.js";
 import { Sidebar } from "./ask_sidebar.js";
 import { Thread } from "./ask_thread.js";
 import { confirmDialog } from "./dialogs.js";
@@ -48,7 +48,9 @@ class AskPage {
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.isComposing && !document.querySelector("dialog[open]")) this.#open.running?.stop();
     });
+    const asked = takeAsked();
     this.#show(this.#open);
+    if (asked) this.#composer.giveBack(this.#open, asked);
     this.#sidebar.refresh();
     if (idInUrl()) this.#load(idInUrl());
   }

@@ -8,6 +8,27 @@ const path = (id) => `/api/conversations/${encodeURIComponent(id)}`;
 export const idInUrl = () => new URLSearchParams(location.search).get("c");
 export const addressOf = (id) => (id ? `${location.pathname}?c=${encodeURIComponent(id)}` : location.pathname);
 
+const TOPIC_CHARACTERS = 600;
+
+/** The Practise page with questions on `text`, and the way back to this conversation. */
+export function practiceOn(conversation, text) {
+  const topic = encodeURIComponent([...text].slice(0, TOPIC_CHARACTERS).join("").toWellFormed());
+  const back = conversation.id ? `&from=${encodeURIComponent(conversation.id)}` : "";
+  return `/practise#topic=${topic}${back}`;
+}
+
+/** A question that another page wants asked ("/#ask=..."), taken out of the address; "" where there is none. */
+export function takeAsked() {
+  const found = /^#ask=(.*)$/.exec(location.hash);
+  if (!found) return "";
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    return decodeURIComponent(found[1]);
+  } catch {
+    return "";
+  }
+}
+
 /** What is known of one conversation. `running` is its turn, `thread` its drawing. */
 export function blank(isPrivate, id = null) {
   return { id, title: "", private: isPrivate, messages: [], context: null, running: null, thread: null };

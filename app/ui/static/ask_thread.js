@@ -1,5 +1,6 @@
 // The turns of one conversation on the page: title bar, empty state, user turns and answers, notices.
 // Knows nothing of the network or of markup: ask_turn_view draws a turn, ask_scroller follows the text as it grows.
+import { practiceOn } from "./ask_conversation.js";
 import { FollowingScroller } from "./ask_scroller.js";
 import { ANSWER_NAME, AnswerTurn, userTurn } from "./ask_turn_view.js";
 import { button, fill, h, icon } from "./dom.js";
@@ -110,6 +111,7 @@ export class Thread {
     busy: () => this.#conversation.running !== null,
     retry: (message) => this.#retry(message),
     edit: (message, text) => this.#actions.onEdit(this.#conversation, message, text),
+    practise: (text) => ({ href: practiceOn(this.#conversation, text), blank: this.#conversation.private }),
   };
 
   /** `actions`: onExample(text), onRetry(conversation, message), onEdit(..., text), onExport(conversation, format). */

@@ -2,12 +2,20 @@
 // Knows nothing of the network or of other turns.
 import { Reasoning } from "./ask_reasoning.js";
 import { copyText } from "./dialogs.js";
-import { button, coarsePointer, fill, h } from "./dom.js";
+import { button, coarsePointer, fill, h, icon } from "./dom.js";
 
 export const ANSWER_NAME = "Answer";
 const REPLACES = "This replaces everything after it.";
 
-/** A question: text, Copy, Edit (in place). A `pending` one has no buttons yet. */
+/** To questions on what was asked; `blank`: in another tab, because leaving this page loses it. */
+function practiseLink({ href, blank }) {
+  return h("a", {
+    class: "button quiet small", href, target: blank ? "_blank" : undefined, rel: blank ? "noopener" : undefined,
+    title: `Practise questions on this topic${blank ? ", in another tab" : ""}`, data: { testid: "practise-this" },
+  }, icon("list"), h("span", { text: "Practise this" }));
+}
+
+/** A question: text, Copy, Edit (in place), Practise this. A `pending` one has no buttons yet. */
 class UserTurn {
   #message;
   #handlers;
@@ -35,6 +43,7 @@ class UserTurn {
       button("Edit", {
         icon: "edit", kind: "quiet small", testid: "edit", title: `Edit and ask again. ${REPLACES}`, on: () => this.#edit(text),
       }),
+      practiseLink(this.#handlers.practise(text)),
     ]);
   }
 
@@ -70,7 +79,7 @@ class UserTurn {
   }
 }
 
-/** The element of a question; `handlers`: busy(), retry(message), edit(message, text). */
+/** The element of a question; `handlers`: busy(), retry(message), edit(message, text), practise(text) -> {href, blank}. */
 export const userTurn = (message, handlers, pending = false) => new UserTurn(message, handlers, pending).element;
 
 const seconds = (value) => `first word ${value.toFixed(1)} s`;

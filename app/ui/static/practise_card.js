@@ -1,20 +1,28 @@
-// One question: head, stem, options, and after committing the verdict in place. practise_options draws the options,
-// practise_foot what stands below. Draws what it is given; the moves are the caller's. All text goes in as text.
-import { button, capital, fill, h, icon, lessMotion } from "./dom.js";
+// One item: head, tools, stem, options, and after it was graded the verdict in place. practise_stem and practise_options draw
+// the question, practise_foot and practise_after what stands below; note, reference values and tutor are its panels. Draws what
+// it is given; the moves are the caller's. All text goes in as text.
+import { capital, fill, h, icon, lessMotion } from "./dom.js";
+import { PACE_S, footAfter } from "./practise_after.js";
 import { clockText } from "./practise_clock.js";
-import { PACE_S, footAfter, footBefore } from "./practise_foot.js";
-import { Options } from "./practise_options.js";
+import { footBefore } from "./practise_foot.js";
+import { Note } from "./practise_note.js";
+import { Options, nameOf } from "./practise_options.js";
+import { Reference } from "./practise_reference.js";
+import { Stem } from "./practise_stem.js";
+import { toolRow } from "./practise_tools.js";
+import { Tutor } from "./practise_tutor.js";
 
-function flagButton(item, flag) {
-  return button(item.flagged ? "Flagged" : "Flag", {
-    icon: "flag", kind: `quiet small flag${item.flagged ? " on" : ""}`, testid: "flag", "aria-pressed": String(item.flagged),
-    title: "Flag this question (F)", on: flag,
-  });
+/** An exam does not say before its end what an item is about. */
+function chips(item, { mode }) {
+  const filed = [item.system, item.subject, item.step ? `Step ${item.step}` : "", item.attempt ? item.difficulty : ""];
+  const topics = mode === "exam" && !item.attempt ? [] : filed.filter(Boolean);
+  return h("ul", { class: "chips", "aria-label": "Topic" }, topics.map((text) => h("li", { text: capital(text) })));
 }
 
-function chips(item) {
-  const topics = [item.system, item.subject, `Step ${item.step}`].filter(Boolean);
-  return h("ul", { class: "chips", "aria-label": "Topic" }, topics.map((text) => h("li", { text: capital(text) })));
+function verdictWords({ correct, key, chosen }) {
+  const answer = `The answer is ${nameOf(key)}`;
+  if (correct) return ["Correct", `${answer}.`];
+  return chosen ? ["Not correct", `${answer}; you chose ${nameOf(chosen)}.`] : ["Not answered", `${answer}.`];
 }
 
 export class Card {
@@ -23,31 +31,42 @@ export class Card {
   element;
   #actions;
   #options;
+  #stem;
+  #note;
+  #reference = new Reference();
+  #tutor;
   #head = h("div", { class: "card-head" });
-  #stem = h("div", { class: "stem", data: { testid: "stem" } });
   #verdict = h("p", { class: "verdict", tabindex: "-1", data: { testid: "verdict" } });
   #foot = h("div", { class: "card-foot" });
-  #drawn = null;
+  #card;
 
-  /** `actions`: choose, strike, setConfidence, commit, hint, flag, reread, next, previous. */
+  /**
+   * `actions`: choose, strike, setConfidence, commit, hint, flag, reread, next, previous, miss(kind), note(text, work),
+   * highlights(list), tutor, reference, hinted(work).
+   */
   constructor(actions) {
     this.#actions = actions;
     this.#options = new Options(actions);
-    this.element = h("article", { class: "card", "aria-labelledby": "question-heading", data: { testid: "card" } },
-      this.#head, this.#stem, this.#options.element, this.#foot);
+    this.#stem = new Stem(actions.highlights);
+    this.#note = new Note(actions.note);
+    this.#tutor = new Tutor(actions.hinted);
+    this.#card = h("article", { class: "card", "aria-labelledby": "question-heading", data: { testid: "card" } },
+      this.#head, this.#stem.element, this.#options.element, this.#note.element, this.#foot);
+    this.element = h("div", { class: "card-frame" }, this.#card, this.#reference.element, this.#tutor.element);
   }
 
-  /** `place`: {first, last, total} in the round. */
+  /** `place`: {first, last, total} and the `session` it stands in. */
   draw(work, place) {
     const graded = work.item.attempt;
-    const held = this.element.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
-    this.#drawHead(work, place.total);
-    if (this.#drawn !== work) fill(this.#stem, work.item.stem.split(/\n+/).map((text) => h("p", { text })));
-    this.#drawn = work;
+    const held = this.#card.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
+    this.#drawHead(work, place);
+    this.#stem.draw(work);
     this.#options.draw(work);
+    this.#note.draw(work);
+    this.#tutor.draw(work, place.session.tutor);
     fill(this.#foot, (graded ? footAfter : footBefore)(work, place, this.#actions));
     this.#drawVerdict(graded);
-    this.element.dataset.committed = String(Boolean(graded));
+    this.#card.dataset.committed = String(Boolean(graded));
     this.#holdFocus(held);
   }
 
@@ -74,15 +93,38 @@ export class Card {
     return this.#options.beside(work, by);
   }
 
-  #drawHead({ item, elapsed }, total) {
+  /** Highlight what is selected in the stem. */
+  highlight() {
+    this.#stem.highlight();
+  }
+
+  openNote() {
+    this.#note.open();
+  }
+
+  openReference() {
+    this.#tutor.close();
+    this.#reference.open();
+  }
+
+  openTutor(work) {
+    this.#reference.close();
+    this.#tutor.open(work);
+  }
+
+  #drawHead(work, { total, session }) {
+    const { item, elapsed } = work;
     this.time.textContent = clockText(elapsed);
     fill(this.#head,
       h("div", { class: "card-title" },
-        h("h2", { id: "question-heading", text: `Question ${item.number}` },
+        h("h2", { id: "question-heading", text: `Question ${item.position}` },
           h("span", { class: "of-total", text: ` of ${total}` })),
-        item.attempt ? null : this.#clock(),
-        flagButton(item, this.#actions.flag)),
-      chips(item));
+        item.attempt ? null : this.#clock()),
+      chips(item, session),
+      toolRow(work, {
+        hold: () => this.#stem.hold(), highlight: () => this.highlight(), note: () => this.openNote(),
+        reference: this.#actions.reference, tutor: session.tutor ? this.#actions.tutor : null, flag: this.#actions.flag,
+      }));
   }
 
   #clock() {
@@ -96,17 +138,15 @@ export class Card {
       this.#verdict.remove();
       return;
     }
-    const { correct, key, chosen } = graded;
-    this.#verdict.className = `verdict ${correct ? "right" : "wrong"}`;
-    fill(this.#verdict, icon(correct ? "check" : "cross"),
-      h("strong", { text: correct ? "Correct" : "Not correct" }),
-      h("span", { text: correct ? `The answer is ${key}.` : `The answer is ${key}; you chose ${chosen}.` }));
+    const [word, sentence] = verdictWords(graded);
+    this.#verdict.className = `verdict ${graded.correct ? "right" : "wrong"}`;
+    fill(this.#verdict, icon(graded.correct ? "check" : "cross"), h("strong", { text: word }), h("span", { text: sentence }));
     this.#options.element.before(this.#verdict);
   }
 
   /** What was drawn anew has lost the focus: give it back to the button or line of the same name. */
   #holdFocus(held) {
-    if (!held || held === "option" || this.element.contains(document.activeElement)) return;
-    this.element.querySelector(`[data-testid="${held}"]`)?.focus();
+    if (!held || held === "option" || this.#card.contains(document.activeElement)) return;
+    this.#card.querySelector(`[data-testid="${held}"]`)?.focus({ preventScroll: true });
   }
 }

@@ -3,10 +3,14 @@
 
 const STEP_MS = 250;
 
-/** 75000 -> "1:15" */
+const two = (number) => String(number).padStart(2, "0");
+
+/** 75000 -> "1:15", 3675000 -> "1:01:15" */
 export function clockText(milliseconds) {
   const seconds = Math.floor(milliseconds / 1000);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
 export class Clock {
@@ -19,15 +23,20 @@ export class Clock {
     document.addEventListener("visibilitychange", () => this.#turned());
   }
 
-  /** Count on `work.elapsed` and show it in the element `face`, unless the item is committed. */
+  /** Count on `work.elapsed` and show it in the element `face`, while the answer may still change. */
   run(work, face) {
     this.pause();
-    if (work.item.attempt) return;
+    if (work.item.attempt || !work.item.editable) return;
     this.#work = work;
     this.#face = face;
     this.#since = performance.now();
     this.#count();
     this.#timer = setInterval(() => this.#count(), STEP_MS);
+  }
+
+  /** Count what has passed until now. */
+  catchUp() {
+    if (this.#work) this.#count();
   }
 
   pause() {

@@ -1,22 +1,29 @@
-// What stands below the options: hints, confidence and Commit before committing; objective, pace and Next afterwards.
-// Draws what it is given; the moves are the caller's. All text goes in as text.
-// Knows nothing of the options.
+// What stands below the options until the item is graded: hints, confidence, and Commit in a tutor session or Next where the
+// choice is just kept. Draws what it is given; the moves are the caller's. Knows nothing of the options.
 import { button, capital, h } from "./dom.js";
-import { clockText } from "./practise_clock.js";
 
-export const PACE_S = 90; // what the exam gives an item
 const CONFIDENCE = ["guess", "unsure", "sure"];
+const CLOSED = "This item is closed: its answer can no longer be changed.";
 
-function previousButton({ first }, actions) {
+/** What each confidence stands for, of a question with so many options. */
+const MEANS = {
+  guess: (options) => `as good as chance: about 1 in ${options} such answers should be right`,
+  unsure: () => "about 6 in 10 such answers should be right",
+  sure: () => "about 9 in 10 such answers should be right",
+};
+
+export function previousButton({ first }, actions) {
   return button("Previous", {
     icon: "prev", kind: "quiet previous", testid: "prev", title: "Previous question (P)", disabled: first, on: actions.previous,
   });
 }
 
 function confidence(work, actions) {
+  const count = Object.keys(work.item.options).length;
   const segment = (value, place) => h("button", {
-    type: "button", class: "segment", title: `${value} (${place + 1})`, "aria-pressed": String(work.confidence === value),
-    data: { testid: `confidence-${value}`, value }, on: { click: () => actions.setConfidence(value) },
+    type: "button", class: "segment", title: `${value}: ${MEANS[value](count)} (${place + 1})`,
+    "aria-pressed": String(work.confidence === value), data: { testid: `confidence-${value}`, value },
+    on: { click: () => actions.setConfidence(value) },
   }, h("span", { text: capital(value) }), h("kbd", { text: place + 1, "aria-hidden": "true" }));
   return h("fieldset", { class: "confidence", data: { testid: "confidence" } },
     h("legend", { class: "sr-only", text: "How sure are you?" }),
@@ -43,43 +50,33 @@ function commitButton(work, actions) {
   });
 }
 
+function skipButton({ last }, actions) {
+  return button(last ? "Results" : "Skip", {
+    icon: "next", kind: "quiet trailing", testid: "next", title: last ? "Results (R)" : "Next question (N)", on: actions.next,
+  });
+}
+
+function nextButton({ last }, actions) {
+  return button(last ? "Finish" : "Next", {
+    icon: "next", kind: "primary trailing commit", testid: "next", on: actions.next,
+    title: last ? "To the end of this block (Enter)" : "Next question (Enter); your choice is kept",
+  });
+}
+
 function failure(sentence) {
   return h("div", { class: "notice", role: "alert", data: { testid: "notice" } }, h("p", { text: sentence }));
 }
 
-/** Before committing; `place` {first, last} in the round. */
+/** Before the item is graded; `place` {first, last, session}. */
 export function footBefore(work, place, actions) {
-  const skip = button(place.last ? "Results" : "Skip", {
-    icon: "next", kind: "quiet trailing", testid: "next", title: place.last ? "Results (R)" : "Next question (N)",
-    on: actions.next,
-  });
+  const { mode, hints: hinting } = place.session;
+  const open = work.item.editable !== false;
+  const committing = open && mode === "tutor";
+  const moves = committing ? [skipButton(place, actions), commitButton(work, actions)] : [nextButton(place, actions)];
   return [
-    hints(work, actions),
+    open ? null : h("p", { class: "closed", data: { testid: "closed" }, text: CLOSED }),
+    open && hinting ? hints(work, actions) : null,
     work.failure ? failure(work.failure) : null,
-    h("div", { class: "actions" },
-      previousButton(place, actions), confidence(work, actions), skip, commitButton(work, actions)),
-  ];
-}
-
-function paceWords(graded) {
-  const seconds = Math.round(graded.seconds);
-  const gap = `${Math.abs(PACE_S - seconds)} s ${seconds <= PACE_S ? "within" : "over"} the ${PACE_S} s of the exam`;
-  const hinted = graded.hints ? `${graded.hints} hint${graded.hints === 1 ? "" : "s"}` : "";
-  const words = [`Your time ${clockText(graded.seconds * 1000)}`, gap, `you said “${graded.confidence}”`, hinted];
-  return words.filter(Boolean).join(" · ");
-}
-
-/** After committing. */
-export function footAfter(work, place, actions) {
-  const graded = work.item.attempt;
-  const next = button(place.last ? "Results" : "Next", {
-    icon: "next", kind: "primary trailing commit", testid: "next",
-    title: place.last ? "Results (Enter)" : "Next question (Enter)", on: actions.next,
-  });
-  return [
-    h("section", { class: "objective", "aria-label": "Objective", data: { testid: "objective" } },
-      h("h3", { text: "Objective" }), h("p", { text: graded.objective })),
-    h("p", { class: "pace", data: { testid: "pace" }, text: paceWords(graded) }),
-    h("div", { class: "actions" }, previousButton(place, actions), next),
+    h("div", { class: "actions" }, previousButton(place, actions), open ? confidence(work, actions) : null, moves),
   ];
 }

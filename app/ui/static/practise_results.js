@@ -1,71 +1,68 @@
-// The result page: score, by system, by confidence; the same figures once more as tables for screen readers.
-// Pure drawing of what the server counted.
-import { button, capital, h } from "./dom.js";
+// The results page, of one session or of everything: asks the server for the figures and lays out what practise_results_* and
+// practise_charts_* draw of them.
+import { call } from "./api.js";
+import { button, fill, h } from "./dom.js";
+import { calibrationSection } from "./practise_results_calibration.js";
+import { disagreementDeck, sureWrongDeck } from "./practise_results_lists.js";
+import { scoreBlock, suggestionBlock } from "./practise_results_score.js";
+import { sharesSection } from "./practise_results_shares.js";
+import { deckSelection } from "./practise_results_words.js";
 
-const share = (part, whole) => (whole ? part / whole : 0);
-const percent = (part, whole) => (whole ? `${Math.round(100 * share(part, whole))}\u202f%` : "–");
+const EMPTY = "Nothing has been graded here yet. Answer a few questions, and your score, its interval and the charts stand here.";
+const QUICK = 10;
 
-function bar({ name, correct, answered, total }) {
-  const track = h("div", { class: "bar-track" }, h("span", { class: "bar-answered" }), h("span", { class: "bar-correct" }));
-  track.children[0].style.width = `${100 * share(answered, total)}%`;
-  track.children[1].style.width = `${100 * share(correct, total)}%`;
-  return h("li", { class: answered ? "" : "none" },
-    h("span", { class: "bar-name", text: name }),
-    track,
-    h("span", { class: "bar-count", text: answered ? `${correct} of ${answered}` : "none yet" }),
-    h("span", { class: "bar-percent", text: percent(correct, answered) }));
+function head(results, session) {
+  return [
+    h("h2", { text: session ? `Results: ${results.title}` : "Your results", tabindex: "-1" }),
+    // With the path: Gradio's <base> would turn a bare "#results" into another page.
+    session ? h("p", {}, h("a", { href: `${location.pathname}#results`, text: "All your results" })) : null,
+  ];
 }
 
-function bars(rows) {
-  return h("ul", { class: "bars", "aria-hidden": "true" }, rows.map(bar));
+function moves({ back, start }) {
+  const more = () => start(deckSelection("", QUICK));
+  return h("div", { class: "moves" }, button("Back", { icon: "prev", testid: "back", on: back }),
+    button(`Start ${QUICK} questions`, { kind: "primary", icon: "next", testid: "new-round", on: more }));
 }
 
-function table(caption, heading, rows) {
-  const columns = [heading, "Correct", "Answered", "Share correct"];
-  const line = ({ name, correct, answered }) => h("tr", {}, h("th", { scope: "row", text: name }),
-    [correct, answered, percent(correct, answered)].map((text) => h("td", { text })));
-  return h("table", { data: { testid: `table-${heading.toLowerCase()}` } }, h("caption", { text: caption }),
-    h("thead", {}, h("tr", {}, columns.map((text) => h("th", { scope: "col", text })))),
-    h("tbody", {}, rows.map(line)));
+function page(results, { session, open, start, back }) {
+  const heading = head(results, session);
+  if (!results.n && !results.score.omitted) {
+    return [...heading, h("p", { class: "results-empty", text: EMPTY }), moves({ back, start })];
+  }
+  return [
+    ...heading,
+    scoreBlock(results),
+    suggestionBlock(results.suggestion, start),
+    results.n ? [
+      sharesSection(results),
+      calibrationSection(results, disagreementDeck(results, { open, start })),
+      sureWrongDeck(results, { open, start }),
+    ] : null,
+    moves({ back, start }),
+  ].flat();
 }
 
-function section(heading, column, rows, note) {
-  return h("section", { class: "result-section" },
-    h("h3", { text: heading }),
-    h("p", { class: "result-note", text: note }),
-    bars(rows),
-    h("div", { class: "sr-only" }, table(heading, column, rows)));
-}
-
-function bySystem(figures) {
-  const rows = figures.systems.map((row) => ({ ...row, name: row.system }));
-  return rows.sort((one, other) => one.name.localeCompare(other.name));
-}
-
-function byConfidence(figures) {
-  return ["sure", "unsure", "guess"].map((name) => {
-    const row = figures.confidence.find((one) => one.confidence === name) ?? { answered: 0, correct: 0 };
-    return { name: capital(name), answered: row.answered, correct: row.correct, total: row.answered };
-  });
-}
-
-function score({ total, answered, correct }) {
-  return h("div", { class: "score", data: { testid: "score" } },
-    h("p", { class: "score-figure", text: percent(correct, answered) }),
-    h("p", { class: "score-words" },
-      h("strong", { text: `${correct} of ${answered} answered correctly` }),
-      h("span", { text: `${total - answered} of ${total} still open` })));
-}
-
-export function drawResults(figures, { onBack, onNewRound }) {
-  return h("article", { class: "results", data: { testid: "results-page" } },
-    h("h2", { text: "Results of this round", tabindex: "-1" }),
-    score(figures),
-    section("By system", "System", bySystem(figures),
-      "Strong: answered correctly. Pale: answered. The whole bar: all questions of the system."),
-    section("By confidence", "Confidence", byConfidence(figures),
-      "Well judged means: the surer you were, the more often you were right."),
-    h("div", { class: "moves" },
-      button("Back to the questions", { icon: "prev", kind: "primary", testid: "back", on: onBack }),
-      button("Start a new round", { icon: "retry", kind: "quiet", on: onNewRound })));
+/**
+ * Fill `stage` with the results of `session` (an id, or null for everything) and focus the heading.
+ * open(session, position), start(selection) and back() are called as the reader does so.
+ */
+export async function drawResults(stage, { session, open, start, back }) {
+  const place = h("article", { class: "results", "aria-busy": "true", data: { testid: "results-page" } },
+    h("p", { class: "result-note", text: "Counting…" }));
+  fill(stage, place);
+  const again = () => drawResults(stage, { session, open, start, back });
+  try {
+    const results = await call("GET", `/api/practise/results${session ? `?session=${encodeURIComponent(session)}` : ""}`);
+    if (!place.isConnected) return; // the reader has gone elsewhere
+    fill(place, page(results, { session, open, start, back }));
+  } catch (error) {
+    if (!place.isConnected) return;
+    fill(place, h("h2", { text: "Results", tabindex: "-1" }),
+      h("div", { class: "notice", role: "alert", data: { testid: "notice" } }, h("p", { text: error.message }),
+        button("Try again", { kind: "small", on: again })),
+      button("Back", { icon: "prev", testid: "back", on: back }));
+  }
+  place.removeAttribute("aria-busy");
+  place.querySelector("h2").focus();
 }

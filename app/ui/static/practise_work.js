@@ -1,19 +1,26 @@
-// What a learner does with one question: state and server calls. Each step says whether it changed anything, or calls
-// `changed` when it has. Draws nothing and knows nothing of which question is open.
+// What a learner does with one item of a session: state and server calls. Each step says whether it changed anything, or
+// calls `changed` when it has. Draws nothing and knows nothing of which item is open.
 import { call } from "./api.js";
 import { toast } from "./dialogs.js";
+import { itemPath } from "./practise_paths.js";
 
-const path = (work, rest) => `/api/practise/items/${encodeURIComponent(work.item.id)}/${rest}`;
+export { flag, miss, note } from "./practise_marks.js";
 
-/** A question and what is being done with it; `elapsed` in milliseconds of visible time. */
+const quiet = () => {};
+
+/** An item and what is being done with it; `elapsed` in milliseconds of visible time, of which `credited` are kept. */
 export function newWork(item) {
-  return {
-    item, chosen: null, confidence: "unsure", struck: new Set(), hints: [], elapsed: 0,
-    committing: false, hinting: false, failure: "", readout: null, reading: false, readFailure: "", rereading: false,
+  const work = {
+    item, chosen: item.chosen ?? null, confidence: item.confidence || "unsure", struck: new Set(item.struck ?? []),
+    hints: [...(item.hints ?? [])], elapsed: 1000 * (item.seconds ?? 0), credited: 1000 * (item.seconds ?? 0),
+    keeping: Promise.resolve(null), committing: false, hinting: false, failure: "",
+    noteState: "", readout: null, reading: false, readFailure: "", rereading: false,
   };
+  work.kept = wanted(work);
+  return work;
 }
 
-export const undecided = (work) => Boolean(work && !work.item.attempt && !work.committing);
+export const undecided = (work) => Boolean(work && work.item.editable !== false && !work.item.attempt && !work.committing);
 
 export function choose(work, letter) {
   if (!undecided(work) || !(letter in work.item.options)) return false;
@@ -38,12 +45,73 @@ export function setConfidence(work, value) {
   return true;
 }
 
+/** What the server should have of the work, each field as text, so that two states compare. */
+const wanted = (work) => ({
+  chosen: JSON.stringify(work.chosen), confidence: JSON.stringify(work.confidence),
+  struck: JSON.stringify([...work.struck].sort()), highlights: JSON.stringify(work.item.highlights ?? []),
+});
+
+/** What has changed since the last answer of the server, and the seconds since then; null where there is nothing. */
+function unsent(work) {
+  const state = wanted(work);
+  const open = undecided(work);
+  const names = Object.keys(state).filter((name) => state[name] !== work.kept[name] && (open || name === "highlights"));
+  const milliseconds = open ? Math.max(0, work.elapsed - work.credited) : 0;
+  if (names.length === 0 && milliseconds < 1) return null;
+  const body = Object.fromEntries(names.map((name) => [name, JSON.parse(state[name])]));
+  return { state, names, elapsed: work.elapsed, body: { ...body, seconds: milliseconds / 1000 } };
+}
+
+/**
+ * Send what changed and the seconds in view, after whatever is on its way already. Resolves to null, or to the ApiError of a
+ * refusal, whose sentence is then the work's `failure`; `changed` is called when a failure came or went.
+ */
+export function keep(work, changed = quiet) {
+  work.keeping = work.keeping.then(() => sendKept(work, changed));
+  return work.keeping;
+}
+
+async function sendKept(work, changed) {
+  const sent = unsent(work);
+  if (!sent) return null;
+  try {
+    const { seconds } = await call("PUT", itemPath(work), sent.body);
+    for (const name of sent.names) work.kept[name] = sent.state[name];
+    settle(work, sent, 1000 * seconds);
+    if (work.failure) {
+      work.failure = "";
+      changed(work);
+    }
+    return null;
+  } catch (error) {
+    work.failure = error.message;
+    changed(work);
+    return error;
+  }
+}
+
+/** The server's total stands; what came in view since the call was sent is added to it. */
+function settle(work, sent, total) {
+  work.elapsed += total - sent.elapsed;
+  work.credited = total;
+}
+
+/** The same while the page is being left: nobody waits for the answer. */
+export function keepOnLeaving(work) {
+  const sent = unsent(work);
+  if (!sent) return;
+  work.credited = sent.elapsed;
+  fetch(itemPath(work), {
+    method: "PUT", keepalive: true, headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent.body),
+  }).catch(quiet);
+}
+
 export async function hint(work, changed) {
   if (!undecided(work) || work.hinting || work.hints.length >= work.item.hints_total) return;
   work.hinting = true;
   try {
-    const { hint: text } = await call("GET", path(work, `hints/${work.hints.length + 1}`));
-    work.hints.push(text);
+    const { hints } = await call("POST", itemPath(work, "/hints"), { number: work.hints.length + 1 });
+    work.hints = hints;
   } catch (error) {
     toast(error.message, { error: true });
   }
@@ -52,14 +120,15 @@ export async function hint(work, changed) {
 }
 
 /** Have the choice graded. Afterwards the work has an `attempt`, or a `failure` to show. */
-export async function commit(work, round, changed) {
+export async function commit(work, changed) {
   work.committing = true;
   work.failure = "";
   changed(work);
+  await work.keeping;
   try {
-    work.item.attempt = await call("POST", path(work, "attempt"), {
-      round, chosen: work.chosen, confidence: work.confidence, seconds: work.elapsed / 1000,
-      struck: [...work.struck], hints: work.hints.length,
+    work.item.attempt = await call("POST", itemPath(work, "/commit"), {
+      chosen: work.chosen, confidence: work.confidence, struck: [...work.struck],
+      seconds: Math.max(0, work.elapsed - work.credited) / 1000,
     });
   } catch (error) {
     work.failure = error.message;
@@ -74,7 +143,7 @@ export async function read(work, changed) {
   work.readFailure = "";
   changed(work);
   try {
-    work.readout = await call("GET", path(work, "probabilities"));
+    work.readout = await call("GET", itemPath(work, "/probabilities"));
   } catch (error) {
     work.readFailure = error.message;
   }
@@ -89,7 +158,7 @@ export async function readInEveryOrder(work, changed) {
   work.readFailure = "";
   changed(work);
   try {
-    work.readout = await call("GET", path(work, "probabilities?careful=true"));
+    work.readout = await call("GET", itemPath(work, "/probabilities?careful=true"));
   } catch (error) {
     work.readFailure = error.message;
   }
@@ -97,18 +166,9 @@ export async function readInEveryOrder(work, changed) {
   changed(work);
 }
 
-/** Flag it or take the flag off, at once; put back if the server refuses. `entry` is its line in the round. */
-export async function flag(work, entry, changed) {
-  const set = (value) => {
-    work.item.flagged = entry.flagged = value;
-    changed(work);
-  };
-  const flagged = !work.item.flagged;
-  set(flagged);
-  try {
-    await call("PUT", path(work, "flag"), { flagged });
-  } catch (error) {
-    set(!flagged);
-    toast(error.message, { error: true });
-  }
+/** The places highlighted in the stem: [[start, end]] in order. */
+export function setHighlights(work, list, changed) {
+  work.item.highlights = list;
+  changed(work);
+  return keep(work, changed);
 }
