@@ -15,6 +15,7 @@ from app.backup_store import Backups
 from app.catalogue import read_catalogue
 from app.chat import Chat
 from app.database import Database
+from app.deck import Deck
 from app.earned import Ledger
 from app.engine.local import LocalEngine
 from app.engine.switch import SwitchingEngine
@@ -83,7 +84,7 @@ def build_parts(settings: Settings) -> Parts:
         may_switch=settings.may_switch,
     )
     chat = Chat(engine, store, max_turns=settings.max_waiting, thinking=settings.thinking == "on")
-    quiz = Quiz(bank, practice, own, engine, ledger=ledger)
+    quiz = Quiz(Deck(bank, own, practice), practice, engine, ledger=ledger)
     return Parts(engine, store, chat, quiz, Tutor(chat, quiz), own, Backups(database), shelf, database)
 
 

@@ -7,30 +7,24 @@ A question's key, explanations and the model's reading leave this module only wh
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app import sessions as rules
+from app.deck import Deck, topic_of
 from app.earned import Ledger
 from app.engine.base import Engine
 from app.errors import BadInput, Conflict, NotFound
-from app.own_store import OwnStore
 from app.practice_store import PracticeStore, Summary
-from app.questions import Bank
 from app.readout import Readout, read_options
 from app.records import Attempt, Confidence, Miss, ModelView, Question, Topic
 from app.schedule import Memory
-from app.sessions import Asked, BlockState, Item, Selection, Session, Source
-from app.stems import plain_stem
-from app.topics import TopicIndex, TopicIndexes
+from app.sessions import BlockState, Item, Selection, Session
 
 MAX_SECONDS = 24 * 3600.0
 MAX_NOTE = 4000  # characters
 MAX_HIGHLIGHTS = 200
-TOPIC_LIMIT = 400
-UNSEEN = frozenset({Asked.UNUSED})
 
 
 @dataclass(frozen=True)
@@ -71,130 +65,23 @@ class Opened:
         return self.attempt is None and self.session.editable(self.item.block)
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How many questions there are, and in which state with this visitor."""
-
-    total: int = 0
-    unused: int = 0
-    wrong: int = 0
-    flagged: int = 0
-    due: int = 0
-    sure_wrong: int = 0
-    disagreement: int = 0
-
-
-@dataclass(frozen=True)
-class Shelves:
-    """The counts of all, and by what questions are filed under."""
-
-    all: Counts
-    systems: Mapping[str, Counts]
-    subjects: Mapping[str, Counts]
-    steps: Mapping[str, Counts]
-    own: int
-
-
 class Quiz:
-    """The bank and the visitors' own questions, and everybody's sessions through them."""
+    """Everybody's sessions through the deck."""
 
     def __init__(
-        self,
-        bank: Bank,
-        practice: PracticeStore,
-        own: OwnStore,
-        engine: Engine,
-        *,
-        ledger: Ledger | None = None,
-        seed: int | None = None,
+        self, deck: Deck, practice: PracticeStore, engine: Engine, *, ledger: Ledger | None = None, seed: int | None = None
     ) -> None:
         """``ledger``: what was measured of models; none by default. ``seed`` fixes the order of sessions, for tests; without it
         every session has an order of its own."""
-        self._bank = {question.id: question for question in bank.questions}
-        self._topics = {question.id: topic_of(question) for question in bank.questions}
-        self._index = TopicIndex((question.id, *_texts(question)) for question in bank.questions)
-        self._own_indexes = TopicIndexes()
+        self.deck = deck
         self._practice = practice
-        self._own = own
         self._engine = engine
         self._ledger = ledger
         self._random = random.Random(seed)
-        practice.adopt(self._topics)
 
     @property
     def practice(self) -> PracticeStore:
         return self._practice
-
-    # Questions
-
-    def question(self, visitor: int, identity: str) -> Question:
-        """One of the bank or of the visitor's own. Raises NotFound."""
-        found = self._bank.get(identity) or self._own.question(visitor, identity)
-        if found is None:
-            raise NotFound(f"There is no question {identity!r:.60}: it may have been deleted. Choose another in the grid.")
-        return found
-
-    def questions(self, visitor: int, identities: Sequence[str]) -> list[Question]:
-        """Those of them that there are, in this order."""
-        own = {question.id: question for question in self._own.questions(visitor, [i for i in identities if i not in self._bank])}
-        known = {**own, **self._bank}
-        return [known[identity] for identity in identities if identity in known]
-
-    def catalogue(self, visitor: int) -> Mapping[str, Topic]:
-        """Every question that the visitor can practise and what it is filed under; the bank's first."""
-        return {**self._topics, **self._own.topics(visitor)}
-
-    def filtered(self, visitor: int, what: str, systems: Collection[str] = ()) -> list[str]:
-        """Questions by what was made of them: a status of `Asked`, "answered" or "all".
-
-        Raises:
-            BadInput: ``what`` is none of these.
-        """
-        if what not in ("answered", "all", *Asked):
-            raise BadInput(f"What to export is {what!r:.40}; expected one of {', '.join(('answered', 'all', *Asked))}.")
-        statuses = self._practice.statuses(visitor)
-        return [
-            identity
-            for identity, topic in self.catalogue(visitor).items()
-            if (not systems or topic.system in systems) and _is_wanted(what, statuses.get(identity, UNSEEN))
-        ]
-
-    def matching(self, visitor: int, selection: Selection) -> list[str]:
-        """The questions that a selection can take from; best match first with a topic, longest due first when they are due."""
-        catalogue = self._sourced(visitor, selection.own)
-        if selection.topic.strip():
-            found = self._search(visitor, selection.topic)
-            catalogue = {identity: catalogue[identity] for identity in found if identity in catalogue}
-        filed = [identity for identity, topic in catalogue.items() if _is_filed(topic, selection)]
-        if not selection.statuses:
-            return filed
-        wanted, statuses = frozenset(selection.statuses), self._practice.statuses(visitor)
-        chosen = [identity for identity in filed if wanted & statuses.get(identity, UNSEEN)]
-        if selection.statuses == (Asked.DUE,):
-            place = {identity: number for number, identity in enumerate(self._practice.due(visitor))}
-            chosen.sort(key=place.__getitem__)
-        return chosen
-
-    def shelves(self, visitor: int) -> Shelves:
-        """How many questions of each kind there are."""
-        catalogue = self.catalogue(visitor)
-        statuses = self._practice.statuses(visitor)
-        held = {identity: statuses.get(identity, UNSEEN) for identity in catalogue}
-
-        def by(name_of: Callable[[Topic], str]) -> dict[str, Counts]:
-            groups: dict[str, list[frozenset[Asked]]] = {}
-            for identity, topic in catalogue.items():
-                if name := name_of(topic):
-                    groups.setdefault(name, []).append(held[identity])
-            return {name: _counts(groups[name]) for name in sorted(groups)}
-
-        return Shelves(
-            all=_counts(held.values()),
-            systems=by(lambda topic: topic.system),
-            subjects=by(lambda topic: topic.subject),
-            steps=by(lambda topic: topic.step),
-            own=len(catalogue.keys() - self._bank.keys()),
-        )
 
     # Sessions
 
@@ -206,11 +93,10 @@ class Quiz:
             NotFound: no question matches.
         """
         rules.check_count(selection.count)
-        found = self.matching(visitor, selection)
+        found = self.deck.matching(visitor, selection)
         if not found:
             raise NotFound("No question matches this choice. Take away a filter, or choose another topic.")
-        ordered = bool(selection.topic.strip()) or selection.statuses == (Asked.DUE,)
-        questions = found[: selection.count] if ordered else self._random.sample(found, min(selection.count, len(found)))
+        questions = (found if selection.ordered else self._random.sample(found, len(found)))[: selection.count]
         blocks = rules.plan_blocks(selection.mode, len(questions), self._practice.now())
         block_of = {position: block.number for block in blocks for position in range(block.first, block.last + 1)}
         session = self._practice.add_session(
@@ -226,9 +112,7 @@ class Quiz:
         """A session as it stands now. Raises NotFound."""
         session = self._session(visitor, identity)
         items = self._practice.items(visitor, identity)
-        topics = (
-            {**self._own.topics(visitor), **self._topics} if any(i.question not in self._topics for i in items) else self._topics
-        )
+        topics = self.deck.topics(visitor, [item.question for item in items])
         attempts, flags = self._practice.attempts(visitor, identity), self._practice.flags(visitor)
         return Progress(session, tuple(items), topics, attempts, flags, self._practice.now())
 
@@ -279,7 +163,7 @@ class Quiz:
         return Opened(
             session=session,
             item=item,
-            question=self.question(visitor, item.question),
+            question=self.deck.question(visitor, item.question),
             attempt=attempt,
             memory=standing.memory if standing else None,
             flagged=item.question in self._practice.flags(visitor),
@@ -399,13 +283,13 @@ class Quiz:
         return read_options(self._engine, question, careful=careful, ledger=self._ledger)
 
     def set_flag(self, visitor: int, identity: str, flagged: bool) -> None:
-        self._practice.set_flag(visitor, self.question(visitor, identity).id, flagged)
+        self._practice.set_flag(visitor, self.deck.question(visitor, identity).id, flagged)
 
     def set_note(self, visitor: int, identity: str, text: str) -> None:
         """Raises BadInput where the note is too long."""
         if len(text) > MAX_NOTE:
             raise BadInput(f"The note has {len(text):,} characters; at most {MAX_NOTE:,} are kept. Shorten it.")
-        self._practice.set_note(visitor, self.question(visitor, identity).id, text.strip())
+        self._practice.set_note(visitor, self.deck.question(visitor, identity).id, text.strip())
 
     # Below
 
@@ -441,7 +325,7 @@ class Quiz:
                 self._grade(visitor, session.id, item, closed[item.block])
 
     def _grade(self, visitor: int, session: str, item: Item, when: datetime) -> None:
-        question = self._bank.get(item.question) or self._own.question(visitor, item.question)
+        question = self.deck.find(visitor, item.question)
         if question is None or item.chosen is None or item.chosen not in question.options:
             return  # the question was deleted meanwhile: there is no key to grade it by
         attempt = Attempt(
@@ -464,45 +348,6 @@ class Quiz:
         now = self._practice.now()
         credited = rules.credited(item, opened.session, seconds, now)
         return replace(item, seconds=item.seconds + credited, touched=now if seconds else item.touched)
-
-    def _sourced(self, visitor: int, source: Source) -> Mapping[str, Topic]:
-        if source is Source.BANK:
-            return self._topics
-        return self._own.topics(visitor) if source is Source.OWN else self.catalogue(visitor)
-
-    def _search(self, visitor: int, topic: str) -> list[str]:
-        """The bank's matches, then those of the visitor's own questions."""
-        version = tuple(batch.id for batch in self._own.batches(visitor))
-        own = self._own_indexes.of(visitor, version, lambda: [(i, stem, "") for i, stem in self._own.stems(visitor)])
-        return [*self._index.search(topic, TOPIC_LIMIT), *own.search(topic, TOPIC_LIMIT)]
-
-
-def topic_of(question: Question) -> Topic:
-    return Topic(question.system, question.subject, question.step, question.difficulty)
-
-
-def _is_wanted(what: str, statuses: frozenset[Asked]) -> bool:
-    return what == "all" or (Asked.UNUSED not in statuses if what == "answered" else what in statuses)
-
-
-def _is_filed(topic: Topic, selection: Selection) -> bool:
-    return (
-        (not selection.systems or topic.system in selection.systems)
-        and (not selection.subjects or topic.subject in selection.subjects)
-        and (not selection.steps or topic.step in selection.steps)
-    )
-
-
-def _counts(held: Iterable[frozenset[Asked]]) -> Counts:
-    groups = Counter(held)
-    numbers = {status.value: sum(n for statuses, n in groups.items() if status in statuses) for status in Asked}
-    return Counts(groups.total(), **numbers)
-
-
-def _texts(question: Question) -> tuple[str, str]:
-    """What a search finds a question by: what it teaches, then what it tells."""
-    title = " ".join((question.objective, question.fact, question.options[question.key], question.system, question.subject))
-    return title, " ".join((plain_stem(question.stem), *question.explanations.values()))
 
 
 def _answer(question: Question, answer: Mapping[str, object]) -> dict[str, object]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from app.deck import Shelves
 from app.errors import Conflict
 from app.practice_store import Kept
-from app.quiz import Quiz, Shelves
+from app.quiz import Quiz
 from app.records import Mode, Question
 from app.results import Results, Suggestion, results, suggest
 from app.sessions import State
@@ -58,6 +59,6 @@ def _review(quiz: Quiz, visitor: int, title: str, found: Results, *, limit: int,
     sure_wrong = quiz.practice.sure_and_wrong(visitor, limit, session)
     disagreements = quiz.practice.disagreements(visitor, limit, session)
     spoken_of = list(dict.fromkeys(kept.attempt.question for kept in (*sure_wrong, *disagreements)))
-    questions = {question.id: question for question in quiz.questions(visitor, spoken_of)}
-    suggestion = suggestion_of(quiz, visitor, quiz.shelves(visitor))
+    questions = {question.id: question for question in quiz.deck.questions(visitor, spoken_of)}
+    suggestion = suggestion_of(quiz, visitor, quiz.deck.shelves(visitor))
     return Review(title, found, tuple(sure_wrong), tuple(disagreements), questions, suggestion)

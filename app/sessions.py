@@ -51,6 +51,16 @@ class Selection:
     topic: str = ""
 
     @property
+    def by_due(self) -> bool:
+        """Only what is due: what has waited longest comes first."""
+        return self.statuses == (Asked.DUE,)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether its questions have an order of their own; else they are shuffled."""
+        return bool(self.topic.strip()) or self.by_due
+
+    @property
     def title(self) -> str:
         """What it is, in words: "cardiovascular, renal and urinary · wrong"."""
         named = [", ".join(names) for names in (self.systems, self.subjects, [f"Step {step}" for step in self.steps]) if names]

@@ -19,6 +19,7 @@ from app.backup_store import Backups
 from app.catalogue import Catalogue
 from app.chat import Chat
 from app.database import Database
+from app.deck import Deck
 from app.earned import Ledger
 from app.engine.base import Engine
 from app.engine.fake import FakeEngine
@@ -116,7 +117,8 @@ def settings_for(folder: Path, *flags: str, **environ: str) -> Settings:
 
 
 def quiz_on(database: Database, bank: Bank, engine: Engine, *, ledger: Ledger | None = None) -> Quiz:
-    return Quiz(bank, PracticeStore(database), OwnStore(database), engine, ledger=ledger, seed=1)
+    practice = PracticeStore(database)
+    return Quiz(Deck(bank, OwnStore(database), practice), practice, engine, ledger=ledger, seed=1)
 
 
 def parts_for(engine: Engine, database: Database, bank: Bank, *, shelf: Shelf | None = None) -> Parts:

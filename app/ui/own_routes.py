@@ -204,8 +204,8 @@ def _matched(own: OwnStore, visitor: int, upload: Upload) -> tuple[Upload, int]:
 
 
 def _exported(quiz: Quiz, visitor: int, form: FormName, what: str, systems: Sequence[str]) -> Response:
-    identities = quiz.filtered(visitor, what, systems)
-    questions = quiz.questions(visitor, identities)
+    identities = quiz.deck.filtered(visitor, what, systems)
+    questions = quiz.deck.questions(visitor, identities)
     if not questions:
         within = f" in {', '.join(systems)}" if systems else ""
         raise NotFound(f'There is nothing to export: no question is "{what.replace("_", " and ")}"{within[:200]}. Choose others.')

@@ -12,8 +12,9 @@ import anyio.to_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from app.deck import Counts, Shelves
 from app.practice_store import Kept, Summary
-from app.quiz import Counts, Opened, Progress, Quiz, Shelves
+from app.quiz import Opened, Progress, Quiz
 from app.readout import Readout
 from app.records import Attempt, Mode, Question, Topic
 from app.reference import Group
@@ -100,7 +101,7 @@ def practise_router(quiz: Quiz, reference: Sequence[Group], waiting: anyio.Capac
 
     @router.get("/overview")
     def overview(visitor: Visitor) -> dict[str, Any]:
-        shelves = quiz.shelves(visitor)
+        shelves = quiz.deck.shelves(visitor)
         return {
             "open": [summary_json(summary, quiz) for summary in quiz.open_sessions(visitor)],
             "recent": [summary_json(summary, quiz) for summary in quiz.recent_sessions(visitor, RECENT)],
@@ -110,7 +111,7 @@ def practise_router(quiz: Quiz, reference: Sequence[Group], waiting: anyio.Capac
 
     @router.post("/matching")
     def matching(body: Choice, visitor: Visitor) -> dict[str, Any]:
-        return {"matching": len(quiz.matching(visitor, body.selection()))}
+        return {"matching": len(quiz.deck.matching(visitor, body.selection()))}
 
     @router.post("/sessions")
     def begin(body: Choice, visitor: Visitor) -> dict[str, Any]:

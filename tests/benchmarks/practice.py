@@ -164,7 +164,7 @@ def main(argv: Sequence[str]) -> int:
         begun = time.perf_counter()
         engine = FakeEngine()
         parts = parts_for(engine, database, bank)
-        fill(database, clock, visitor, dict(parts.quiz.catalogue(visitor)), given.answers)
+        fill(database, clock, visitor, dict(parts.quiz.deck.catalogue(visitor)), given.answers)
         print(f"{given.answers:,} answers to {given.questions:,} own questions and the bank's {len(bank.questions)}: ", end="")
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
         print(f"kept in {time.perf_counter() - begun:.0f} s, {size / 1e6:.0f} MB\n")

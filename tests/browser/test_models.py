@@ -127,7 +127,7 @@ def test_the_model_is_measured_stopped_and_measured_on(new_visitor: NewVisitor, 
     page = new_visitor(None)
     use(page, garage, SECOND)
     # The same bytes under another name: what the makers measured of the embedded model holds for it.
-    expect(the(page, "engine-worth")).to_contain_text("(n = 72)")
+    expect(the(page, "engine-worth")).to_contain_text("(n = 132)")
     begin_measuring(page, careful=True)
     expect(the(page, "measure-words")).to_have_text(MOVING)
     the(page, "measure-stop").click()

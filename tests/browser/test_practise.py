@@ -45,7 +45,7 @@ def test_a_question_is_practised_in_three_keys_and_enter_leads_to_the_next(page:
     assert all(explanations.all_inner_texts())
 
     reading = await_reading(page)
-    expect(reading).to_contain_text("(calibrated on bank (n = 36))")
+    expect(reading).to_contain_text("(calibrated on bank (n = 66))")
     shares = [float(bar.get_attribute("data-value") or "nan") for bar in the(page, "probability").all()]
     assert len(shares) == the(page, "option").count()
     assert sum(shares) == pytest.approx(1, abs=0.02)

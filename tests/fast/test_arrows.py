@@ -40,7 +40,8 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"catalogue", "download", "gguf_header"}),  # models that are known, fetched, looked into, before any is opened
     frozenset({"models"}),  # answers with the engine's own record of a model to start
     frozenset({"bank", "results"}),  # what questions are worth; what sums of answers say
-    frozenset({"backup_store"}),  # of all that the other stores keep of a visitor
+    # of all that the other stores keep of a visitor; the questions that one can practise
+    frozenset({"backup_store", "deck"}),
     frozenset({"chat", "quiz", "lastrun"}),
     frozenset({"review", "tutor"}),  # what was answered in the quiz; a chat about one of its items
     frozenset({"shelf"}),  # all that is known of the models at hand, for their page

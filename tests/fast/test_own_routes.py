@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from app.backup_store import Backups
 from app.database import Database
+from app.deck import Deck
 from app.engine.fake import FakeEngine
 from app.errors import LlamaCareError
 from app.imports import own_id, read_upload
@@ -41,7 +42,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         database = Database(folder)
         self.practice, self.own = PracticeStore(database), OwnStore(database)
-        self.quiz = Quiz(Bank((BANKED,)), self.practice, self.own, FakeEngine(), seed=1)
+        self.quiz = Quiz(Deck(Bank((BANKED,)), self.own, self.practice), self.practice, FakeEngine(), seed=1)
         self.store = Store(database)
         self.web = FastAPI(middleware=[Middleware(BodyLimit), Middleware(Visitors, lookup=self.store.visitor, in_frame=False)])
         self.web.include_router(own_router(self.quiz, self.own, Backups(database)))
@@ -225,7 +226,7 @@ def wrong(house: House, client: TestClient) -> str:
     visitor = house.visitor()
     progress = house.quiz.begin(visitor, Selection(count=3))
     for item in progress.items:
-        question = house.quiz.question(visitor, item.question)
+        question = house.quiz.deck.question(visitor, item.question)
         chosen = "A" if question.stem != "One?" else "C"
         house.quiz.commit(visitor, progress.session.id, item.position, chosen=chosen, confidence="sure", seconds=1.0)
     return own_id(read_upload("x.csv", TABLE).questions[0][1])
@@ -281,7 +282,7 @@ def test_a_backup_goes_out_and_comes_back_for_another_visitor(house: House, clie
         "already": 0,
         "sentence": "Added: 1 session, 3 answers, 2 own questions.",
     }
-    assert wrong in house.quiz.filtered(house.visitor("b"), "wrong")
+    assert wrong in house.quiz.deck.filtered(house.visitor("b"), "wrong")
     again = client.post("/api/practise/restore", content=answer.content).json()
     assert (again["answers"], again["already"]) == (0, 6)
 

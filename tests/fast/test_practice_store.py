@@ -312,7 +312,7 @@ def test_rounds_of_an_old_file_become_sessions_with_their_answers_and_what_those
     ]
     assert [item.question for item in practice.items(1, "round-1-2")] == order
     kept = practice.attempts(1, "round-1-1")
-    topic = quiz.catalogue(1)[order[0]]
+    topic = quiz.deck.catalogue(1)[order[0]]
     assert kept[1] == Attempt(
         question=order[0],
         chosen="A",

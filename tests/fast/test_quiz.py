@@ -37,7 +37,7 @@ def session(quiz: Quiz, visitor: int) -> str:
 
 
 def question_at(quiz: Quiz, visitor: int, session: str, position: int = 1) -> Question:
-    return quiz.question(visitor, quiz.progress(visitor, session).items[position - 1].question)
+    return quiz.deck.question(visitor, quiz.progress(visitor, session).items[position - 1].question)
 
 
 def wrong_letter(question: Question) -> str:
@@ -251,11 +251,11 @@ def test_a_block_that_both_close_is_graded_once(quiz: Quiz, beside: Quiz, visito
 
 
 def ids(quiz: Quiz, visitor: int, **selection: object) -> set[str]:
-    return set(quiz.matching(visitor, Selection(**selection)))  # type: ignore[arg-type]
+    return set(quiz.deck.matching(visitor, Selection(**selection)))  # type: ignore[arg-type]
 
 
 def test_an_empty_selection_matches_the_whole_bank_once(quiz: Quiz, bank: Bank, visitor: int) -> None:
-    assert sorted(quiz.matching(visitor, Selection())) == sorted(question.id for question in bank.questions)
+    assert sorted(quiz.deck.matching(visitor, Selection())) == sorted(question.id for question in bank.questions)
 
 
 def test_systems_subjects_and_steps_narrow_together(quiz: Quiz, bank: Bank, visitor: int) -> None:
@@ -281,7 +281,7 @@ def test_statuses_are_any_of(quiz: Quiz, bank: Bank, visitor: int, session: str)
     assert ids(quiz, visitor, statuses=(Asked.FLAGGED,)) == {items[3]}
     assert ids(quiz, visitor, statuses=(Asked.FLAGGED, Asked.WRONG)) == {*items[:2], items[3]}
     assert ids(quiz, visitor, statuses=(Asked.DUE,)) == set()
-    counts = quiz.shelves(visitor).all
+    counts = quiz.deck.shelves(visitor).all
     assert (counts.total, counts.unused, counts.wrong, counts.flagged, counts.sure_wrong) == (
         len(bank.questions),
         len(unused),
@@ -291,9 +291,9 @@ def test_statuses_are_any_of(quiz: Quiz, bank: Bank, visitor: int, session: str)
     )
     for what in (*Asked, "answered", "all"):
         wanted = {"answered": set(items[:3]), "all": {question.id for question in bank.questions}}
-        assert set(quiz.filtered(visitor, what)) == (wanted.get(what) or ids(quiz, visitor, statuses=(what,)) or set())
+        assert set(quiz.deck.filtered(visitor, what)) == (wanted.get(what) or ids(quiz, visitor, statuses=(what,)) or set())
     with pytest.raises(BadInput, match="expected one of answered, all, unused"):
-        quiz.filtered(visitor, "everything")
+        quiz.deck.filtered(visitor, "everything")
 
 
 def test_a_later_right_answer_is_no_longer_wrong(quiz: Quiz, visitor: int, session: str, clock: Clock) -> None:
@@ -312,9 +312,9 @@ def test_what_is_due_comes_longest_due_first(quiz: Quiz, visitor: int, session: 
         commit(quiz, visitor, session, position, right=False)
         clock.move(29)
     items = {item.position: item.question for item in quiz.progress(visitor, session).items}
-    assert quiz.matching(visitor, Selection(statuses=(Asked.DUE,))) == [items[3]]
+    assert quiz.deck.matching(visitor, Selection(statuses=(Asked.DUE,))) == [items[3]]
     clock.move(hours=1)
-    assert quiz.matching(visitor, Selection(statuses=(Asked.DUE,))) == [items[position] for position in order]
+    assert quiz.deck.matching(visitor, Selection(statuses=(Asked.DUE,))) == [items[position] for position in order]
     begun = quiz.begin(visitor, Selection(count=2, statuses=(Asked.DUE,)))
     assert [item.question for item in begun.items] == [items[3], items[1]]
 
@@ -322,7 +322,7 @@ def test_what_is_due_comes_longest_due_first(quiz: Quiz, visitor: int, session: 
 def test_a_topic_brings_its_best_match_first(quiz: Quiz, bank: Bank, visitor: int) -> None:
     wanted = bank.questions[7]
     selection = Selection(topic=f"{wanted.objective} {wanted.options[wanted.key]}", count=3)
-    assert quiz.matching(visitor, selection)[0] == wanted.id
+    assert quiz.deck.matching(visitor, selection)[0] == wanted.id
     assert quiz.begin(visitor, selection).items[0].question == wanted.id
 
 
@@ -359,13 +359,13 @@ def test_own_questions_are_practised_beside_the_bank_or_alone(
     assert ids(quiz, visitor, own=Source.OWN) == {mine}
     assert ids(quiz, visitor, topic="zebrafish fin") == {mine}
     assert (ids(quiz, other), ids(quiz, other, own=Source.OWN)) == (everything, set())
-    assert quiz.shelves(visitor).own == 1
+    assert quiz.deck.shelves(visitor).own == 1
     session = quiz.begin(visitor, Selection(own=Source.OWN)).session.id
     opened = commit(quiz, visitor, session)
     assert opened.attempt is not None
     assert (opened.attempt.options, opened.attempt.topic.system, opened.attempt.correct) == (2, "renal", True)
     with pytest.raises(NotFound):
-        quiz.question(other, mine)
+        quiz.deck.question(other, mine)
 
 
 def test_answers_to_an_own_question_that_was_deleted_stay_in_the_statistics(
@@ -385,8 +385,8 @@ def test_answers_to_an_own_question_that_was_deleted_stay_in_the_statistics(
 
 def test_a_blank_bank_has_nothing_to_practise_and_says_so(database: Database, visitor: int) -> None:
     blank = quiz_on(database, Bank(()), FakeEngine())
-    assert blank.shelves(visitor).all.total == 0
-    assert blank.matching(visitor, Selection(topic="heart")) == []
+    assert blank.deck.shelves(visitor).all.total == 0
+    assert blank.deck.matching(visitor, Selection(topic="heart")) == []
     with pytest.raises(NotFound, match="No question matches"):
         blank.begin(visitor, Selection())
     assert review_all(blank, visitor, 10).results.n == 0
@@ -494,8 +494,8 @@ def test_where_model_key_and_learner_disagree_it_is_said_if_the_models_skill_is_
 
 def test_disagreements_are_listed_where_the_models_skill_is_earned(quiz: Quiz, visitor: int, session: str) -> None:
     items = answer_all(quiz, visitor, session, right=True)
-    keys = [quiz.question(visitor, item).key for item in items]
-    wrong = [wrong_letter(quiz.question(visitor, item)) for item in items]
+    keys = [quiz.deck.question(visitor, item).key for item in items]
+    wrong = [wrong_letter(quiz.deck.question(visitor, item)) for item in items]
     views = ((keys[0], True), (wrong[1], True), (wrong[2], False))
     for position, (choice, earned) in enumerate(views, start=1):
         quiz.practice.set_model(visitor, session, position, ModelView("Fake", choice, 0.7, 0.2, earned))

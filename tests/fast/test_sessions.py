@@ -30,7 +30,7 @@ def begin(quiz: Quiz, visitor: int, mode: Mode, count: int = 3) -> str:
 
 def question_at(quiz: Quiz, visitor: int, session: str, position: int) -> Question:
     progress = quiz.progress(visitor, session)
-    return quiz.question(visitor, progress.items[position - 1].question)
+    return quiz.deck.question(visitor, progress.items[position - 1].question)
 
 
 def wrong_letter(question: Question) -> str:
@@ -343,14 +343,14 @@ def test_a_closed_block_shows_in_no_statistic_before_the_end(quiz: Quiz, visitor
     clock.move(hours=1)
     assert quiz.practice.tallies(visitor) == {}
     assert quiz.practice.sure_and_wrong(visitor, 10) == []
-    assert quiz.shelves(visitor).all.wrong == 0
-    assert quiz.filtered(visitor, "answered") == []
+    assert quiz.deck.shelves(visitor).all.wrong == 0
+    assert quiz.deck.filtered(visitor, "answered") == []
     (summary,) = quiz.open_sessions(visitor)
     assert (summary.answered, summary.correct) == (1, 0)
     assert not summary.session.feedback
     progress = quiz.end(visitor, session)
     assert [(a.chosen, a.when) for a in progress.attempts.values()] == [(wrong_letter(question), closed_at)]
-    assert quiz.shelves(visitor).all.wrong == 1
+    assert quiz.deck.shelves(visitor).all.wrong == 1
 
 
 def test_ending_an_exam_closes_every_block_and_grades_what_was_chosen(quiz: Quiz, visitor: int, clock: Clock) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.database import Database
+from app.deck import Deck
 from app.engine.fake import FakeEngine
 from app.own_store import OwnStore
 from app.practice_store import PracticeStore
@@ -32,7 +33,8 @@ BANK = Bank(
 def open_quiz(folder: Path) -> tuple[Database, Quiz, int]:
     """The visitor's quiz in a data folder; the database is to be closed."""
     database = Database(folder)
-    quiz = Quiz(BANK, PracticeStore(database), OwnStore(database), FakeEngine(), seed=1)
+    practice = PracticeStore(database)
+    quiz = Quiz(Deck(BANK, OwnStore(database), practice), practice, FakeEngine(), seed=1)
     return database, quiz, Store(database).visitor(TOKEN)
 
 
