@@ -15,7 +15,7 @@ function gauge({ value, low, high, line, most }) {
 
 function scoreWords(score) {
   const left = score.omitted ? `${counted(score.omitted, "question")} without an answer counted as not right. ` : "";
-  return `${left}95 % interval ${interval(score)}: with this many answers your true share lies in there nearly always.`;
+  return `${left}95 % interval ${interval(score)}: a range made this way holds your true share 19 times in 20.`;
 }
 
 function timeWords({ mean, over, pace }) {
