@@ -6,6 +6,7 @@ Fast tests build the real application on the fake engine; slow ones on the embed
 from __future__ import annotations
 
 import secrets
+import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,11 @@ class Clock:
 
     def move(self, seconds: float = 0.0, **more: float) -> None:
         self.now += timedelta(seconds=seconds, **more)
+
+
+def pytest_configure() -> None:
+    """A shell that runs the tests in the background ignores Ctrl+C, and so would every process that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
