@@ -18,6 +18,8 @@ TORCH_INDEX ?=
 BENCH_VENV := .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 LLAMA_VERSION := $(shell sed -n 's/^llama-cpp-python==\([0-9.]*\).*/\1/p' requirements.txt)
+# Two files of tests at a time, whole files because their tests share what they start.
+TWO := -n 2 --dist loadfile
 # 23.2 is the first pip that takes build options from a requirements line; Debian 12 brings 23.0.
 PIP_VERSION := 26.3
 
@@ -81,10 +83,10 @@ check: $(TEST_INSTALLED) ## lint and types
 	$(BIN)/mypy app.py
 
 fast: $(TEST_INSTALLED) ## tests without a model, in seconds
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
 
 slow: $(TEST_INSTALLED) chromium ## tests on the embedded model and in a real browser
-	$(BIN)/python -m pytest -m "slow or gpu"
+	$(BIN)/python -m pytest $(TWO) -m "slow or gpu"
 
 bench: $(BENCH_INSTALLED) ## measure ours and the peers side by side (close everything else first), in tests/benchmarks
 	@$(BENCH_VENV)/bin/python -m tests.benchmarks $(ARGS)

@@ -115,6 +115,11 @@ class Deck:
             chosen.sort(key=place.__getitem__)
         return chosen
 
+    def counts(self, visitor: int) -> Counts:
+        """How many questions there are in all, and of each status."""
+        statuses = self._practice.statuses(visitor)
+        return _counts(statuses.get(identity, UNSEEN) for identity in self.catalogue(visitor))
+
     def shelves(self, visitor: int) -> Shelves:
         """How many questions of each kind there are."""
         catalogue = self.catalogue(visitor)

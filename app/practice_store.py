@@ -416,13 +416,9 @@ class PracticeStore:
         self.database.insert("question_states", row)
 
     def _kept(self, visitor: int, where: str, limit: int, session: str | None) -> list[Kept]:
+        mine, values = ("visitor = ?", [visitor]) if session is None else ("+visitor = ? and session = ?", [visitor, session])
         rows = self.database.rows(
-            f"select * from attempts where visitor = ? and {where} and (? is null or session = ?)"
-            " order by created desc, position desc limit ?",
-            visitor,
-            session,
-            session,
-            limit,
+            f"select * from attempts where {mine} and {where} order by created desc, position desc limit ?", *values, limit
         )
         return [Kept(row["session"], row["position"], _attempt(row)) for row in rows]
 

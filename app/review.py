@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from app.deck import Shelves
+from app.deck import Counts
 from app.errors import Conflict
 from app.practice_store import Kept
 from app.quiz import Quiz
@@ -50,9 +50,9 @@ def review_session(quiz: Quiz, visitor: int, identity: str, limit: int) -> Revie
     return _review(quiz, visitor, f"Session {session.number}: {session.title}", found, limit=limit, session=identity)
 
 
-def suggestion_of(quiz: Quiz, visitor: int, shelves: Shelves) -> Suggestion | None:
+def suggestion_of(quiz: Quiz, visitor: int, counts: Counts) -> Suggestion | None:
     """What to practise next."""
-    return suggest(quiz.practice.tallies(visitor), asdict(shelves.all))
+    return suggest(quiz.practice.tallies(visitor), asdict(counts))
 
 
 def _review(quiz: Quiz, visitor: int, title: str, found: Results, *, limit: int, session: str | None = None) -> Review:
@@ -60,5 +60,5 @@ def _review(quiz: Quiz, visitor: int, title: str, found: Results, *, limit: int,
     disagreements = quiz.practice.disagreements(visitor, limit, session)
     spoken_of = list(dict.fromkeys(kept.attempt.question for kept in (*sure_wrong, *disagreements)))
     questions = {question.id: question for question in quiz.deck.questions(visitor, spoken_of)}
-    suggestion = suggestion_of(quiz, visitor, quiz.deck.shelves(visitor))
+    suggestion = suggestion_of(quiz, visitor, quiz.deck.counts(visitor))
     return Review(title, found, tuple(sure_wrong), tuple(disagreements), questions, suggestion)

@@ -106,7 +106,7 @@ def practise_router(quiz: Quiz, reference: Sequence[Group], waiting: anyio.Capac
             "open": [summary_json(summary, quiz) for summary in quiz.open_sessions(visitor)],
             "recent": [summary_json(summary, quiz) for summary in quiz.recent_sessions(visitor, RECENT)],
             **shelves_json(shelves),
-            "suggestion": suggestion_json(suggestion_of(quiz, visitor, shelves)),
+            "suggestion": suggestion_json(suggestion_of(quiz, visitor, shelves.all)),
         }
 
     @router.post("/matching")
