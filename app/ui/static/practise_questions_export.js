@@ -28,7 +28,7 @@ export class ExportPanel {
   #button = button("Export", { kind: "primary", icon: "down", testid: "export", on: () => this.#export() });
   element = h("section", { class: "own-section", "aria-labelledby": "own-export" },
     h("h3", { id: "own-export", text: "Take questions along" }),
-    h("p", { class: "own-note", text: "With key, explanations and your own notes, for another program or for paper." }),
+    h("p", { class: "own-note", text: "With key, explanations and, in tables, your last answer; for another program or for paper." }),
     h("div", { class: "own-fields" },
       h("div", { class: "own-field" }, h("label", { for: "export-what", text: "Which questions" }), this.#what),
       h("div", { class: "own-field" }, h("label", { for: "export-form", text: "Form" }), this.#form)),
