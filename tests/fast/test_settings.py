@@ -72,7 +72,11 @@ def test_an_empty_variable_is_one_that_is_not_given(flag: Flag) -> None:
     assert value(flag, [], **{flag.variable: ""}) == value(flag, [])
 
 
-@pytest.mark.parametrize(("flag", "text"), [(flag, text) for flag in FLAGS for text in BAD.get(flag.name, ())], ids=str)
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [(flag, text) for flag in FLAGS for text in BAD.get(flag.name, ())],
+    ids=lambda part: part if isinstance(part, str) else part.name,
+)
 def test_a_value_that_cannot_be_used_is_named_with_what_was_expected(flag: Flag, text: str) -> None:
     for name, arguments, environ in ((flag.option, [flag.option, text], {}), (flag.variable, [], {flag.variable: text})):
         with pytest.raises(SettingsError) as caught:
