@@ -22,6 +22,7 @@ from app.migrations import all_migrations
 FILE = "llamacare.db"
 BUSY_SECONDS = 10.0  # how long a write waits for another process's
 HALF_CHARACTER = "The text holds half of a character. Type it again."
+HUGE_NUMBER = "A number is larger than any that is kept here. Reload the page and try again."
 
 
 def utc_now() -> datetime:
@@ -75,7 +76,7 @@ class Database:
 
         Raises:
             StoreError: the file could not be written.
-            BadInput: a text holds half of a character.
+            BadInput: a text holds half of a character, or a number has more than 64 bits.
         """
         with self._lock:
             self._depth += 1
@@ -93,6 +94,8 @@ class Database:
                     raise StoreError(sentence) from error
                 if isinstance(error, UnicodeEncodeError):
                     raise BadInput(HALF_CHARACTER) from error
+                if isinstance(error, OverflowError):
+                    raise BadInput(HUGE_NUMBER) from error
                 raise
             finally:
                 self._depth -= 1
@@ -145,6 +148,8 @@ class Database:
                 raise StoreError(f"The database could not be read ({error}). Try again.") from error
             except UnicodeEncodeError as error:
                 raise BadInput(HALF_CHARACTER) from error
+            except OverflowError as error:
+                raise BadInput(HUGE_NUMBER) from error
 
     def empty_log(self) -> None:
         """Writes the log into the file and empties it, so that what was erased stands nowhere."""

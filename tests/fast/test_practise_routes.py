@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
+from app.database import HUGE_NUMBER
 from app.questions import Bank
 from app.quiz import Opened
 from app.records import Mode, Question
@@ -318,6 +319,16 @@ def test_before_the_end_of_an_exam_no_route_gives_away_a_key_an_explanation_or_a
     assert client.post(of(session, "end")).json()["state"] == "ended"
     shown = client.get(of(session, "items", 1)).text
     assert leaks(shown, questions[:1]) != [], "afterwards it is all there, so the walk above looked for the right thing"
+
+
+def test_a_number_that_no_database_holds_is_refused_in_a_sentence(client: TestClient) -> None:
+    session, huge = begin(client), 10**23
+    for answer in (
+        client.get(of(session, "items", huge)),
+        client.put(of(session, "items", huge), json={"chosen": "A"}),
+        client.get(f"/api/practise/sessions/{session['id']}/items/{huge}/tutor"),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (400, HUGE_NUMBER)
 
 
 # Ask about this item
