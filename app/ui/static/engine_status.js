@@ -110,15 +110,17 @@ export class EngineStatus {
     if (text !== this.#spoken.textContent) this.#spoken.textContent = text; // A screen reader hears it once.
   }
 
-  /** Only where something changed, so that a link keeps the focus. */
+  /** Only where something changed, and a link that has the focus keeps it. */
   #drawLine(engine) {
     const told = engine.state === "ready" ? "" : sentence(engine);
     const text = JSON.stringify([engine.state, told, engine.model, this.#worth]);
     if (text === this.#drawn) return;
     this.#drawn = text;
+    const held = this.#line.contains(document.activeElement) ? document.activeElement.dataset.testid : null;
     this.#line.dataset.state = engine.state;
     fill(this.#line, h("span", { class: "dot", data: { state: engine.state } }), words(engine, this.#worth),
       engine.state === "failed" ? this.#retryButton() : null);
+    if (held) this.#line.querySelector(`[data-testid="${held}"]`)?.focus();
   }
 
   #retryButton() {
