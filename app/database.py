@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlite_utils
+from sqlite_utils import Migrations
 
 from app.errors import BadInput, StoreError
 from app.migrations import all_migrations
@@ -32,16 +33,24 @@ def utc_now() -> datetime:
 class Database:
     """One database file, usable from any thread. ``clock`` gives the times that are kept."""
 
-    def __init__(self, folder: Path, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        file: str = FILE,
+        migrations: Callable[[], Migrations] = all_migrations,
+    ) -> None:
         """Makes folder and file where absent and brings an older file to today's shape.
 
         Raises:
             StoreError: the folder or the file cannot be made, opened or written.
         """
         self.clock = clock
+        self.folder = folder
         self._lock = threading.RLock()
         self._depth = 0
-        path = folder / FILE
+        path = folder / file
         try:
             folder.mkdir(parents=True, mode=0o700, exist_ok=True)  # conversations are the user's alone
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
@@ -50,17 +59,17 @@ class Database:
             for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.create_function("fold", 1, str.casefold, deterministic=True)
-            self._migrate(connection)
+            self._migrate(connection, migrations())
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"The database {path} cannot be used ({error}). Give --data-dir a folder that can be written, with free space."
             ) from error
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
+    def _migrate(self, connection: sqlite3.Connection, migrations: Migrations) -> None:
         # Two processes may start at once: the first one migrates, the other waits and finds nothing to do.
         connection.execute("BEGIN IMMEDIATE")
         try:
-            all_migrations().apply(self._db)
+            migrations.apply(self._db)
             connection.execute("COMMIT")
         except BaseException:
             self._db.rollback()
@@ -151,10 +160,12 @@ class Database:
             except OverflowError as error:
                 raise BadInput(HUGE_NUMBER) from error
 
-    def empty_log(self) -> None:
-        """Writes the log into the file and empties it, so that what was erased stands nowhere."""
-        with self._lock:
-            self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def empty_log(self) -> bool:
+        """Writes the log into the file and empties it, so that what was erased stands nowhere. False where others were at it
+        for longer than a write waits."""
+        with self._reading():
+            busy, _, _ = self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
 
     def now(self) -> str:
         return self.clock().isoformat()

@@ -74,6 +74,52 @@ OWN_QUESTIONS = (
     "create index own_topics on own_questions (visitor, number, id, system, subject, step, difficulty)",
 )
 
+LIBRARY = (
+    "create table owners (number integer primary key autoincrement, owner text not null unique, last integer not null default 0)",
+    "insert into owners (number, owner) values (0, '')",
+    """create table documents (
+        id text primary key, owner integer not null references owners(number), title text not null, kind text not null,
+        file text not null, digest text not null, key text not null, date text not null, licence text not null,
+        source text not null, added text not null, pages integer, characters integer not null, passages integer not null,
+        sample integer not null, unique (owner, key))""",
+    "create index documents_same on documents (owner, digest)",
+    """create table passages (
+        id integer primary key, document text not null references documents(id), place integer not null, section text not null,
+        page integer, start integer not null, end integer not null, title text not null, text text not null,
+        unique (document, place))""",
+    """create virtual table passages_fts using fts5(
+        title, section, text, content = 'passages', content_rowid = 'id', tokenize = "porter unicode61 remove_diacritics 2")""",
+    """create trigger passages_added after insert on passages begin
+        insert into passages_fts (rowid, title, section, text) values (new.id, new.title, new.section, new.text);
+    end""",
+    """create trigger passages_removed after delete on passages begin
+        insert into passages_fts (passages_fts, rowid, title, section, text)
+            values ('delete', old.id, old.title, old.section, old.text);
+    end""",
+    "create table notes (name text primary key, value text not null)",
+)
+
+GROUNDS = (
+    "alter table messages add column grounds text not null default ''",
+    """create table quotations (
+        message text not null references messages(id) on delete cascade, document text not null,
+        primary key (message, document)) without rowid""",
+    "create index quotations_of on quotations (document)",
+)
+
+REPORTS = (
+    """create table reports (
+        id integer primary key autoincrement, visitor integer not null references visitors(id), subject text not null,
+        created text not null, kinds text not null, text text not null, question text not null, answer text not null,
+        draft text not null, model text not null, file text not null, digest text not null, prompt text not null,
+        passages text not null, erased integer not null, unique (visitor, subject))""",
+    "create index reports_of on reports (visitor, created)",
+    """create table report_documents (
+        report integer not null references reports(id) on delete cascade, document text not null,
+        primary key (report, document)) without rowid""",
+    "create index report_documents_of on report_documents (document)",
+)
+
 
 def all_migrations() -> Migrations:
     """Every step from a blank file to today's shape, in order. A step that has been released is never edited."""
@@ -155,6 +201,29 @@ def all_migrations() -> Migrations:
     @steps(name="0005_own_questions")
     def _own_questions(db: Database) -> None:
         for statement in OWN_QUESTIONS:
+            db.conn.execute(statement)
+
+    @steps(name="0006_grounds")
+    def _grounds(db: Database) -> None:
+        for statement in GROUNDS:
+            db.conn.execute(statement)
+
+    @steps(name="0007_reports")
+    def _reports(db: Database) -> None:
+        for statement in REPORTS:
+            db.conn.execute(statement)
+
+    return steps
+
+
+def library_migrations() -> Migrations:
+    """As ``all_migrations``, for the file that holds documents and their passages."""
+    steps = Migrations("llamacare library")
+
+    @steps(name="0001_library")
+    def _library(db: Database) -> None:
+        """A passage's id holds its owner: ``owners.number`` in the upper half, a count that is never given twice in the lower."""
+        for statement in LIBRARY:
             db.conn.execute(statement)
 
     return steps

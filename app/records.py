@@ -53,20 +53,6 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
-    id: str
-    role: Role
-    text: str
-    reasoning: str = ""  # what a thinking model wrote before its answer; shown, never given back to the model
-    status: Status = Status.COMPLETE
-    note: str = ""
-    model: str = ""
-    source: str = ""
-    speed: Speed = Speed()
-    context_used: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Conversation:
     id: str
     title: str
@@ -211,3 +197,180 @@ class Attempt:
     @property
     def correct(self) -> bool:
         return self.chosen == self.key
+
+
+class Scope(enum.StrEnum):
+    """Which documents may answer: all that the visitor may read, the visitor's own, those that the administrator shares, or
+    none, which asks the model alone."""
+
+    ALL = "all"
+    OWN = "own"
+    SHARED = "shared"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document of the library. ``date`` as its source gave it, ``added`` when it came here; ``pages`` None where it has
+    none; ``characters`` of its cleaned text. ``sample``: one of the pages that come with the application."""
+
+    id: str
+    title: str
+    kind: str
+    file: str
+    added: datetime
+    passages: int
+    characters: int
+    pages: int | None = None
+    date: str = ""
+    licence: str = ""
+    source: str = ""
+    shared: bool = False
+    sample: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A stretch of a document's cleaned text, from character ``start`` to ``end``, never across a heading or a page.
+
+    ``place`` counts the document's passages from 0; ``section`` is the path of headings above it; ``title``, ``date``,
+    ``licence`` and ``source`` are the document's.
+    """
+
+    id: int
+    document: str
+    place: int
+    title: str
+    text: str
+    start: int
+    end: int
+    section: str = ""
+    page: int | None = None
+    date: str = ""
+    licence: str = ""
+    source: str = ""
+    shared: bool = False
+    sample: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """A passage that a search found. ``score``: higher is better, comparable within one search; ``marks``: where in its text
+    words of the question stand."""
+
+    passage: Passage
+    score: float
+    marks: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found, best first. ``relevant``: something in it bears on what was asked; ``expanded``: the abbreviations
+    and names that were looked up in other words too, as "MI = myocardial infarction"."""
+
+    found: tuple[Found, ...]
+    relevant: bool
+    expanded: tuple[str, ...] = ()
+
+
+class Support(enum.StrEnum):
+    """How far a passage carries a sentence."""
+
+    SUPPORTED = "supported"
+    WEAK = "weak"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of an answer, from ``start`` to ``end`` in its text, and what carries it.
+
+    ``numbers``: the passages that do, from 1, best first; ``passage``: the best one, 0 where none does; ``quote``: where in
+    that passage's text; ``why``: the reason in words.
+    """
+
+    start: int
+    end: int
+    text: str
+    support: Support
+    numbers: tuple[int, ...] = ()
+    passage: int = 0
+    quote: tuple[int, int] = (0, 0)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence of a passage: ``number`` of the passage from 1, and where in its text it stands."""
+
+    number: int
+    start: int
+    end: int
+    text: str
+
+
+class Prose(enum.StrEnum):
+    """What becomes of the model's own text: it stands in the answer, it is folded away and marked because the model has not
+    earned prose, or there is none."""
+
+    OPEN = "open"
+    FOLDED = "folded"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a short answer: sentences of passages under a heading; ``missing`` says that there are none."""
+
+    heading: str
+    quotes: tuple[Quote, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grounds:
+    """What an answer stands on.
+
+    Attributes:
+        found: something in the library bears on the question. sentence: what was found, in words.
+        passages: numbered from 1 in this order, as blocks and claims name them.
+        short: the passages' own sentences. draft: what a model wrote that has not earned prose; ``prose_why``, in words.
+        claims: of the model's text, wherever that stands; ``judged_by`` says how; ``removed``: citations that did not resolve.
+        erased: a document that it quoted is gone, and with it all of this.
+    """
+
+    found: bool
+    sentence: str
+    passages: tuple[Found, ...] = ()
+    short: tuple[Block, ...] = ()
+    prose: Prose = Prose.FOLDED
+    prose_why: str = ""
+    template: str = ""
+    assumptions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    expanded: tuple[str, ...] = ()
+    draft: str = ""
+    claims: tuple[Claim, ...] = ()
+    judged_by: str = ""
+    removed: int = 0
+    followups: tuple[str, ...] = ()
+    erased: bool = False
+
+    @property
+    def documents(self) -> frozenset[str]:
+        """The ids of the documents that are quoted."""
+        return frozenset(found.passage.document for found in self.passages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    id: str
+    role: Role
+    text: str
+    reasoning: str = ""  # what a thinking model wrote before its answer; shown, never given back to the model
+    status: Status = Status.COMPLETE
+    note: str = ""
+    model: str = ""
+    source: str = ""
+    speed: Speed = Speed()
+    context_used: int | None = None
+    grounds: Grounds | None = None  # None where the model alone was asked
