@@ -1,0 +1,187 @@
+"""What carries a claim: a passage's own words, numbers and sense, and nothing that only looks like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.citations import without_citations
+from app.claims import match
+from app.quantities import quantities, same
+from app.records import Claim, Support
+from app.words import stem, words
+from tests.benchmarks.support import FOLDER, found, read_pairs
+
+PASSAGE = (
+    "Torsemide relieves oedema in adults at 10 to 20 mg once daily. It may raise uric acid. "
+    "It must not be given in anuria, because it cannot act. Amiloride raises potassium, and torsemide lowers it."
+)
+
+
+def only(claim: str, passages: Sequence[str] = (PASSAGE,)) -> Claim:
+    claims = match(claim, passages)
+    assert len(claims) == 1
+    return claims[0]
+
+
+def test_a_passages_own_sentence_is_supported_and_its_quote_is_that_sentence() -> None:
+    claim = only("Torsemide relieves edema in adults at 10 to 20 mg once a day.")
+    assert (claim.support, claim.numbers, claim.passage) == (Support.SUPPORTED, (1,), 1)
+    assert PASSAGE[slice(*claim.quote)] == "Torsemide relieves oedema in adults at 10 to 20 mg once daily."
+
+
+@pytest.mark.parametrize(
+    ("claim", "word"),
+    [
+        ("Torsemide relieves oedema in adults at 40 mg once daily.", "40 mg"),
+        ("Torsemide relieves oedema in adults at 10 to 20 g once daily.", "mg"),
+        ("Torsemide may lower uric acid.", "raise"),
+        ("Torsemide must be given in anuria.", "denies"),
+        ("Torsemide raises potassium.", "lowers"),
+        ("Furosemide relieves oedema in adults at 10 to 20 mg once daily.", "Torsemide"),
+    ],
+)
+def test_what_contradicts_the_passage_is_unsupported_and_says_by_which_word(claim: str, word: str) -> None:
+    carried = only(claim)
+    assert (carried.support, carried.numbers, carried.passage) == (Support.UNSUPPORTED, (), 1)
+    assert word in carried.why
+
+
+@pytest.mark.parametrize(
+    ("claim", "word"),
+    [
+        ("Torsemide raises uric acid.", "may"),
+        ("Torsemide relieves oedema at 10 to 20 mg once daily.", "adults"),
+        ("Torsemide relieves oedema and ascites in adults at 10 to 20 mg once daily.", "ascites"),
+        ("Torsemide may raise uric acid by 15 percent.", "15 percent"),
+    ],
+)
+def test_what_says_more_than_the_passage_is_weak_and_says_what_is_missing(claim: str, word: str) -> None:
+    carried = only(claim)
+    assert (carried.support, carried.numbers) == (Support.WEAK, (1,))
+    assert word in carried.why
+
+
+def test_what_no_passage_speaks_of_is_unsupported_and_names_none() -> None:
+    claim = only("Scabies mites burrow between the fingers.")
+    assert (claim.support, claim.passage, claim.quote) == (Support.UNSUPPORTED, 0, (0, 0))
+
+
+def test_a_claim_that_another_passage_contradicts_is_no_more_than_weak() -> None:
+    passages = ["Colestipol raises triglycerides in diabetes.", "Colestipol lowers triglycerides in diabetes."]
+    claim = only("Colestipol raises triglycerides in diabetes.", passages)
+    assert claim.support is Support.WEAK
+    assert "passage 2 says otherwise" in claim.why
+
+
+def test_the_passages_that_carry_a_claim_are_all_named() -> None:
+    passages = ["Colchicine treats gout.", "The moon is far.", "Gout is treated with colchicine."]
+    assert sorted(only("Colchicine treats gout.", passages).numbers) == [1, 3]
+
+
+def test_greetings_headings_questions_and_lead_ins_get_no_mark() -> None:
+    empty = "# Torsemide\nSure, here is what I found:\n\nWhat does it do?\n\nPlease consult your doctor.\n\n"
+    answer = f"{empty}Torsemide may raise uric acid."
+    assert [claim.text for claim in match(answer, [PASSAGE])] == ["Torsemide may raise uric acid."]
+
+
+def test_an_item_is_read_with_the_line_above_its_list() -> None:
+    passage = "Dry cough is a side effect of lisinopril. Asthma is treated with budesonide."
+    claims = match("Side effects of lisinopril:\n\n- dry cough\n- asthma", [passage])
+    assert [claim.support for claim in claims] == [Support.SUPPORTED, Support.WEAK]
+
+
+def test_an_it_stands_for_what_the_answer_spoke_of_before() -> None:
+    passage = "Budesonide must be inhaled twice daily."
+    assert match("Lithium calms mania. It must be inhaled twice daily.", [passage])[1].support is Support.WEAK
+
+
+def test_offsets_count_characters_outside_the_basic_plane_as_one() -> None:
+    answer, passage = "🫀🫀 Well. Colchicine treats gout.", "🫀 First words here. Colchicine treats gout."
+    claim = match(answer, [passage])[-1]
+    assert answer[claim.start : claim.end] == "Colchicine treats gout."
+    assert passage[slice(*claim.quote)] == "Colchicine treats gout."
+
+
+@pytest.mark.parametrize("name", ["tuning", "pairs", "later"])
+def test_supported_is_right_in_at_least_95_of_100_judged_pairs(name: str) -> None:
+    results = found(read_pairs(FOLDER / f"{name}.jsonl"), 0)
+    said = [result.pair.judged for result in results if result.support is Support.SUPPORTED]
+    assert said.count(Support.SUPPORTED) >= 0.95 * len(said)
+    true = [result.support for result in results if result.pair.judged is Support.SUPPORTED]
+    assert true.count(Support.SUPPORTED) >= 0.7 * len(true)
+
+
+@given(st.text(max_size=120), st.lists(st.text(max_size=80), max_size=3))
+def test_any_answer_and_any_passages_are_matched_in_bounds(answer: str, passages: list[str]) -> None:
+    for claim in match(answer, passages):
+        assert answer[claim.start : claim.end] == claim.text
+        assert 0 <= claim.passage <= len(passages)
+        assert all(1 <= number <= len(passages) for number in claim.numbers)
+        assert (claim.support is Support.UNSUPPORTED) == (not claim.numbers)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("1 g", "1000 mg", True),
+        ("0.5 mg", "500 µg", True),
+        ("one hour", "60 minutes", True),
+        ("5 percent", "5%", True),
+        ("40 mg", "40 mg daily", True),
+        ("12 months", "1 year", True),
+        ("40 mg", "40 g", False),
+        ("30 mL/kg", "30 mL", False),
+        ("1 g per hour", "1 g per day", False),
+        ("-2.5", "2.5", False),
+        ("twice", "three times", False),
+    ],
+)
+def test_quantities_are_the_same_by_value_and_unit(one: str, other: str, alike: bool) -> None:
+    assert same(quantities(one)[0], quantities(other)[0]) is alike
+
+
+def test_a_range_has_its_unit_on_both_ends_and_names_with_digits_are_no_numbers() -> None:
+    assert [(q.value, q.dimension) for q in quantities("15 to 25 % by FEV1, B12 and T4")] == [(15, "share"), (25, "share")]
+
+
+def test_spellings_and_endings_share_a_stem_and_organs_are_not_their_inflammation() -> None:
+    assert stem("Oedema") == stem("edema")
+    assert stem("Anaemias") == stem("anemia")
+    assert stem("tumour's") == stem("tumors")
+    assert stem("hepatitis") != stem("hepatic")
+    assert [word.text for word in words("beta-blocker, 5 mg")] == ["beta", "blocker", "5", "mg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "bare", "lost"),
+    [
+        ("It helps [1]. It harms [2, 7].", "It helps. It harms.", 1),
+        ("It helps [0] and [^9].", "It helps and.", 2),
+        ("It works (Smith et al., 2019).", "It works.", 1),
+        ("Proven (NICE, 2021; ESC 2022), so [1].", "Proven, so.", 1),
+        ("See PMID: 12345678.", "See.", 1),
+        ("Read doi:10.1000/xyz.12 today.", "Read today.", 1),
+        ("Go to https://example.org/a.", "Go to.", 1),
+        ("Read [this page](https://example.org) now.", "Read this page now.", 1),
+        ("Good.\n\n**References:**\n1. Smith J. Heart. 2019.\n2. https://example.org", "Good.", 2),
+        ("Na+ and [H+] since (May 2020) in (COVID-19).", "Na+ and [H+] since (May 2020) in (COVID-19).", 0),
+    ],
+)
+def test_marks_and_invented_references_are_taken_out_and_those_that_lead_nowhere_counted(text: str, bare: str, lost: int) -> None:
+    assert without_citations(text, 2) == (bare, lost)
+
+
+def test_a_reference_that_stands_in_a_passage_stays() -> None:
+    text = "As shown (Meyer, 2011), see https://example.org/p."
+    assert without_citations(text, 1, passages=["(Meyer, 2011) https://example.org/p"]) == (text, 0)
+
+
+@given(st.text(alphabet=st.sampled_from("[]()1 29,AaZ.†【】\nhtps:/w"), max_size=80), st.integers(0, 3))
+def test_taking_out_citations_never_fails_and_never_lengthens_by_much(text: str, count: int) -> None:
+    bare, lost = without_citations(text, count)
+    assert lost >= 0
+    assert len(bare) <= len(text) + 30 * lost
