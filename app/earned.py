@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from app.calibration import (
@@ -31,14 +32,15 @@ from app.errors import StoreError
 from app.files import write_aside
 from app.measure import measure, wilson
 from app.prompts import prompt_digest
-from app.readings import Scored, form_of, system_of
-from app.records import Question
+from app.readings import Labels, Scored, form_of, system_of
+from app.records import ANSWER_WORDS, Question
 
 LEVEL = 0.9  # of the conformal sets
-ALL = "all"  # the skill over every question that was measured
+ALL = "all"  # the skill over every exam question that was measured: those with lettered options
 LEAST = 20  # questions of a system that it is judged by alone; below that an interval is wider than 40 points
 MEASUREMENT_VERSION = 1
 DIGEST = re.compile(r"[0-9a-f]{64}")
+NO_NAMES: Mapping[Labels, str] = MappingProxyType({})
 
 
 # Skill
@@ -91,15 +93,16 @@ class Skill:
         """As it stands beside a reading: "right in 61 % of cardiology (n = 120)"."""
         over = self.name == ALL
         share = f"right in {100 * self.accuracy:.0f} % of" if self.earned else f"no measured skill {'over' if over else 'in'}"
-        return f"{share} {'all questions measured' if over else self.name} (n = {self.n})"
+        return f"{share} {'all exam questions measured' if over else self.name} (n = {self.n})"
 
 
 def skills_of(calibration: Sequence[Scored], conformal: Sequence[Scored]) -> tuple[Skill, ...]:
-    """Skill per system and over all, in each mode that was read.
+    """Skill per system and over all exam questions, in each mode that was read.
 
     Of the calibrated read-out, because a calibration's bias can change which label wins. Every row is judged by a calibration
     that was not fitted on it: those of one half by the one fitted on the other half, which is as large. So all rows count and
-    none speaks for itself. Rows whose labels the other half lacks are judged as they stand.
+    none speaks for itself. Rows whose labels the other half lacks are judged as they stand. Yes, no or maybe over a text is
+    another task than the options of an exam question, so such rows count under their system alone.
 
     ``chance`` is the mean over a system's questions of what one constant answer would get: how often the most frequent key of the
     question's labels is the key in all that was measured, and 1 / options at least. A model that only says "yes" on a set that is
@@ -109,8 +112,9 @@ def skills_of(calibration: Sequence[Scored], conformal: Sequence[Scored]) -> tup
     found: list[Skill] = []
     for mode in MODES:
         rows = [*_judged(calibration, conformal, mode), *_judged(conformal, calibration, mode)]
+        exam = [row for row in rows if not set(row.labels) <= set(ANSWER_WORDS)]
         for name in (ALL, *sorted({row.system for row in rows} - {ALL})):
-            of = [row for row in rows if name in (ALL, row.system)]
+            of = exam if name == ALL else [row for row in rows if row.system == name]
             if of:
                 chance = math.fsum(chances[row.labels] for row in of) / len(of)
                 found.append(Skill(name, mode, len(of), sum(row.correct for row in of), chance))
@@ -187,7 +191,13 @@ def _skill(name: str, figures: Figures) -> Skill | None:
 
 
 def fit_record(
-    *, token_ids: Mapping[str, int], prompt: str, calibration: Sequence[Scored], conformal: Sequence[Scored], name: str
+    *,
+    token_ids: Mapping[str, int],
+    prompt: str,
+    calibration: Sequence[Scored],
+    conformal: Sequence[Scored],
+    name: str,
+    names: Mapping[Labels, str] = NO_NAMES,
 ) -> EciRecord:
     """The record that travels with the model.
 
@@ -197,7 +207,7 @@ def fit_record(
     Args:
         token_ids: where each label of the model is read.
         prompt: the digest of how the questions were asked (`app.prompts.prompt_digest`).
-        name: of the data, for what is claimed.
+        name: of the data, for what is claimed; ``names``: of the data of a label set, where that is not all of it.
     """
     calibrations: list[Calibration] = []
     thresholds: list[Threshold] = []
@@ -206,15 +216,17 @@ def fit_record(
         for scored in calibration:
             scores = scored.of(mode)
             if scores is not None:
-                calibrations.append(fit_calibration(scores, scored.truth, scored.labels, mode, name))
+                data = names.get(scored.labels, name)
+                calibrations.append(fit_calibration(scores, scored.truth, scored.labels, mode, data))
         for scored in conformal:
             scores = scored.of(mode)
             fitted = next((c for c in calibrations if (c.labels, c.mode) == (scored.labels, mode)), None)
             if scores is None or fitted is None:
                 continue
             shares = fitted.probabilities(scores)
-            thresholds.append(conformal_threshold(_of_truth(shares, scored), LEVEL, labels=scored.labels, mode=mode, name=name))
-            skill[f"{name}, {len(scored.labels)} labels, {mode}"] = measure(shares, scored.truth).as_dict()
+            truth, data = _of_truth(shares, scored), fitted.name
+            thresholds.append(conformal_threshold(truth, LEVEL, labels=scored.labels, mode=mode, name=data))
+            skill[f"{data}, {len(scored.labels)} labels, {mode}"] = measure(shares, scored.truth).as_dict()
     return EciRecord(
         labels=tuple(token_ids),
         token_ids=tuple(token_ids.values()),
@@ -421,7 +433,8 @@ class Earned:
     sentence: str
 
     def skill(self, question: Question, mode: Mode) -> Skill | None:
-        """The skill that speaks for a question: its system's, over all where fewer than LEAST of the system were measured.
+        """The skill that speaks for a question: its system's, over all where fewer than LEAST of the system were measured. For a
+        question on a text, which is another task than an exam's, its system's alone.
 
         Where this mode was not measured the other one speaks, so that a model without skill does not show its probabilities just
         because it was asked in another way; None where neither was.
@@ -429,7 +442,7 @@ class Earned:
         for each in (mode, *(other for other in MODES if other != mode)):
             named = {skill.name.casefold(): skill for skill in self.skills if skill.mode == each}
             own = named.get(system_of(question).casefold())
-            found = own if own is not None and own.n >= LEAST else named.get(ALL)
+            found = own if question.worded or (own is not None and own.n >= LEAST) else named.get(ALL)
             if found is not None:
                 return found
         return None

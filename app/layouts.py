@@ -9,17 +9,22 @@ import enum
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
-from app.records import ANSWER_WORDS, OPTION_LETTERS
+from app.records import ANSWER_WORDS, OPTION_LETTERS, Support
 from app.rowfiles import BadRow, Fault, Row
+
+CLAIMS = "claims"  # the system of questions whether a passage carries a claim
+SUPPORT_WORDS: Mapping[str, str] = MappingProxyType({Support.SUPPORTED: "yes", Support.UNSUPPORTED: "no", Support.WEAK: "maybe"})
 
 # A field of ours -> what it is called in the row, and its value; None stands for "not there".
 Cells = Mapping[str, tuple[str, Any]]
 
 
 class Layout(enum.StrEnum):
-    """OWN is DESIGN.md's. The others as the sets are published, and as ``shared/data`` keeps them."""
+    """OWN is DESIGN.md's, CLAIMS that of assets/claims: a claim, a passage, and whether the passage carries the claim. The others
+    as the sets are published, and as ``shared/data`` keeps them."""
 
     OWN = "own"
     MEDQA = "medqa"
@@ -27,6 +32,7 @@ class Layout(enum.StrEnum):
     PUBMEDQA = "pubmedqa"
     HEADQA = "headqa"
     MMLU = "mmlu"
+    CLAIMS = "claims"
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ def recognise(row: Row) -> Layout | None:
     medmcqa = {"cop", "opa"} & names or ("answer_idx" in names and {"explanation", "choice_type"} & names)
     signs = (
         (Layout.OWN, "stem" in names),
+        (Layout.CLAIMS, {"claim", "passage", "judgement"} <= names),
         (Layout.PUBMEDQA, {"final_decision", "contexts", "CONTEXTS"} & names),
         (Layout.MMLU, "choices" in names),
         (Layout.HEADQA, "has_image" in names),
@@ -59,19 +66,16 @@ def cells(layout: Layout, row: Row, *, first: int = 0) -> Cells:
     Raises:
         BadRow: the row needs a picture, or its key is a number that no option has.
     """
+    plain = {Layout.MEDQA: _medqa, Layout.PUBMEDQA: _pubmedqa, Layout.HEADQA: _headqa, Layout.CLAIMS: _claims}
     match layout:
         case Layout.OWN:
             return {name: (name, value) for name, value in row.items()}
-        case Layout.MEDQA:
-            return _medqa(row)
         case Layout.MEDMCQA:
             return _medmcqa(row, first)
-        case Layout.PUBMEDQA:
-            return _pubmedqa(row)
-        case Layout.HEADQA:
-            return _headqa(row)
         case Layout.MMLU:
             return _mmlu(row, first)
+        case _:
+            return plain[layout](row)
 
 
 def numbered(layout: Layout, row: Row) -> Numbered | None:
@@ -207,6 +211,26 @@ def _mmlu(row: Row, first: int) -> Cells:
         "subject": ("subject", row.get("subject")),
         "source": ("", "MMLU"),
     }
+
+
+def _claims(row: Row) -> Cells:
+    claim, passage, judgement = row.get("claim"), row.get("passage"), row.get("judgement")
+    key = SUPPORT_WORDS.get(judgement, judgement) if isinstance(judgement, str) else judgement
+    identity = row.get("id")
+    return {
+        "id": ("id", content_id("claims", f"{claim}", f"{passage}") if identity is None else str(identity)),
+        "stem": ("claim", claim_stem(claim) if isinstance(claim, str) and claim.strip() else claim),
+        "context": ("passage", passage),
+        "options": ("", {word: word for word in ANSWER_WORDS}),
+        "key": ("judgement", key),
+        "explanations": ("reason", _why(key, row.get("reason"))),
+        "system": ("", CLAIMS),
+    }
+
+
+def claim_stem(claim: str) -> str:
+    """How a model is asked whether a passage carries a claim."""
+    return f"Does the text show this: {claim}"
 
 
 def _letter(field: str, value: object, *, first: int, count: int) -> str | None:

@@ -29,7 +29,7 @@ from app.engine.base import EciHead, Engine, ModelInfo
 from app.errors import BadInput, Busy, Conflict, EngineError, LlamaCareError, NoLabels, NotFound, StoreError
 from app.prompts import prompt_digest
 from app.questions import read_questions
-from app.readings import Scores, form_of, gathered, labels_of, read_scores, requests_for
+from app.readings import Labels, Scores, form_of, gathered, labels_of, read_scores, requests_for
 from app.records import Question
 from app.rowfiles import Refusal
 
@@ -206,8 +206,8 @@ def measure_sets(
 ) -> Measurement | None:
     """Every question read and kept in ``journals``, then calibrations, thresholds and skill fitted on what was read.
 
-    Half of the questions, by a hash of their ids, fit the calibrations, the other half the thresholds. Questions whose labels the
-    model does not have, or which are too long for its context, are left out.
+    Half of each label set's questions, by a hash of their ids, fit the calibrations, the other half the thresholds. Questions
+    whose labels the model does not have, or which are too long for its context, are left out.
 
     Args:
         tell: called with how many of all questions are done, at the start too.
@@ -330,9 +330,8 @@ def _fitted(info: ModelInfo, head: EciHead, wanted: Wanted, parts: Sequence[_Par
     pairs = [(one, part.rows[one.id]) for part in parts for one in part.questions if one.id in part.rows]
     if not pairs:
         raise BadInput(f"No question fits into the {info.context:,} tokens of {info.name} here. Give a larger --context.")
-    pairs.sort(key=lambda pair: _hash(pair[0].id))
     calibration, conformal = (
-        gathered([question for question, _ in half], [scores for _, scores in half]) for half in (pairs[::2], pairs[1::2])
+        gathered([question for question, _ in half], [scores for _, scores in half]) for half in _halves(pairs)
     )
     sets = tuple(DataSet(part.labelled.name, part.labelled.digest, len(part.rows)) for part in parts if part.rows)
     return Measurement(
@@ -349,8 +348,30 @@ def _fitted(info: ModelInfo, head: EciHead, wanted: Wanted, parts: Sequence[_Par
             calibration=calibration,
             conformal=conformal,
             name=" and ".join(each.name for each in sets),
+            names=_names(parts),
         ),
     )
+
+
+def _halves(pairs: Sequence[tuple[Question, Scores]]) -> tuple[list[tuple[Question, Scores]], list[tuple[Question, Scores]]]:
+    """Every other question of each label set, by a hash of its id: what else was measured moves no question to the other half."""
+    halves: tuple[list[tuple[Question, Scores]], list[tuple[Question, Scores]]] = ([], [])
+    seen: dict[Labels, int] = {}
+    for pair in sorted(pairs, key=lambda pair: _hash(pair[0].id)):
+        labels = labels_of(pair[0])
+        seen[labels] = seen.get(labels, -1) + 1
+        halves[seen[labels] % 2].append(pair)
+    return halves
+
+
+def _names(parts: Sequence[_Part]) -> dict[Labels, str]:
+    """Label set -> the names of the sets with questions that have it and were read."""
+    names: dict[Labels, dict[str, None]] = {}
+    for part in parts:
+        for question in part.questions:
+            if question.id in part.rows:
+                names.setdefault(labels_of(question), {})[part.labelled.name] = None
+    return {labels: " and ".join(each) for labels, each in names.items()}
 
 
 # The page's service
@@ -490,7 +511,7 @@ def summary(measurement: Measurement) -> str:
     parts = []
     for mode in measurement.modes:
         of = [skill for skill in measurement.skills if skill.mode == mode]
-        whole = next(skill for skill in of if skill.name == ALL)
+        whole = next((skill for skill in of if skill.name == ALL), of[0])
         systems = [skill for skill in of if skill.name != ALL]
         shown = sum(skill.earned for skill in systems)
         parts.append(f"{mode}: {whole.sentence}, skill in {shown} of {len(systems)} systems")

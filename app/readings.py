@@ -18,6 +18,7 @@ from app.prompts import ChatFormat, Style, question_prompt
 from app.records import ANSWER_WORDS, Question
 
 CHUNK = 16  # questions a call of the scorer
+ON_TEXTS = "questions on a text"  # what skill is told by for yes, no or maybe over a text, as PubMedQA asks
 
 Labels = tuple[str, ...]
 Scorer = Callable[[Sequence[LabelRequest]], list[FloatArray]]  # one array of logits a request, shape (its labels,)
@@ -109,8 +110,8 @@ class Scored:
 
 
 def system_of(question: Question) -> str:
-    """What skill is told by: the question's system, else its subject, else "unnamed"."""
-    return question.system or question.subject or "unnamed"
+    """What skill is told by: the question's system, else its subject, else ``ON_TEXTS`` or "unnamed"."""
+    return question.system or question.subject or (ON_TEXTS if question.worded else "unnamed")
 
 
 def gathered(questions: Sequence[Question], scores: Sequence[Scores]) -> list[Scored]:

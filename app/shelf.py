@@ -172,8 +172,8 @@ def identity_of(path: Path) -> str:
 
 
 def worth_in_words(found: Earned) -> Worth:
-    """The skill over all questions, of the careful mode where it was measured."""
-    over_all = [skill for skill in found.skills if skill.name == ALL]
+    """The skill over all exam questions, or over what else was measured; of the careful mode where there is one."""
+    over_all = [skill for skill in found.skills if skill.name == ALL] or list(found.skills)
     if not over_all:
         return Worth("not measured", False)
     best = next((skill for skill in over_all if skill.mode == "careful"), over_all[0])

@@ -23,15 +23,13 @@ from app.review import Review, review_all, review_session, suggestion_of
 from app.schedule import grade_of
 from app.sessions import PACE, Asked, Block, Item, Selection, Session, Source, State
 from app.stems import ImageBlock, TableBlock, TextBlock, stem_blocks
+from app.ui.readouts import readout_json
 from app.ui.visitors import Visitor
 
 RECENT = 12  # sessions in the list of those that have ended
 LISTED = 50  # items in the "sure and wrong" list and the disagreement deck
 STEM_START = 140  # characters of a stem in a list
 FIGURES = "/static/bank/"
-UNCALIBRATED_NOTE = "{}, not calibrated: nobody has measured how often it is right when read like this. No second opinion."
-MEASURED_NOTE = "{}. {}"
-COVERAGE_NOTE = " Answer sets like this one hold the key in {:.0f} % of questions like those."
 Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
 
 
@@ -168,7 +166,7 @@ def practise_router(quiz: Quiz, reference: Sequence[Group], waiting: anyio.Capac
     async def readout(identity: str, position: int, visitor: Visitor, careful: bool = False) -> dict[str, Any]:
         reading = partial(quiz.readout, visitor, identity, position, careful=careful)
         found, opened = await anyio.to_thread.run_sync(reading, limiter=waiting)
-        return readout_json(found, opened)
+        return opened_readout_json(found, opened)
 
     @router.put("/questions/{identity:path}/flag", status_code=204)
     def flag(identity: str, body: Flagged, visitor: Visitor) -> None:
@@ -379,23 +377,8 @@ def _attempt_json(attempt: Attempt | None) -> dict[str, Any]:
     }
 
 
-def readout_json(readout: Readout, opened: Opened) -> dict[str, Any]:
-    return {
-        "probabilities": readout.probabilities,
-        "answer_set": list(readout.answer_set),
-        "mass": readout.mass,
-        "sure": readout.sure,
-        "choice": readout.choice,
-        "agreement": agreement(readout, opened),
-        "calibration": readout.calibration,
-        "model": readout.model,
-        "orders": readout.orders,
-        "coverage": readout.coverage,
-        "measured": bool(readout.skill),
-        "earned": readout.earned,
-        "skill": readout.skill,
-        "note": _note(readout),
-    }
+def opened_readout_json(readout: Readout, opened: Opened) -> dict[str, Any]:
+    return {**readout_json(readout), "agreement": agreement(readout, opened)}
 
 
 def agreement(readout: Readout, opened: Opened) -> str:
@@ -411,14 +394,6 @@ def agreement(readout: Readout, opened: Opened) -> str:
         return f"You and the model chose {choice}; the key is {key}. Read both explanations: a good trap, or an error in the key."
     mine = f" and you chose {learner}" if learner not in (key, None) else ""
     return f"The key is {key}; {prefers}{mine}. The key is what was reviewed; the model is right only as often as measured."
-
-
-def _note(readout: Readout) -> str:
-    how = "Read off in one pass" if readout.orders == 1 else f"The mean of {readout.orders} orders of the options"
-    if not readout.skill and readout.coverage is None and readout.calibration == "uncalibrated":
-        return UNCALIBRATED_NOTE.format(how)
-    coverage = "" if readout.coverage is None else COVERAGE_NOTE.format(100 * readout.coverage)
-    return MEASURED_NOTE.format(how, readout.source) + coverage
 
 
 # Results

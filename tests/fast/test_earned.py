@@ -57,7 +57,7 @@ def measured(*, digest: str = DIGEST, name: str = "bank", n: int = 200, prompt: 
 def test_skill_is_earned_only_where_the_whole_interval_is_above_chance() -> None:
     assert Skill("cardiology", "fast", 120, 73, 0.25).sentence == "right in 61 % of cardiology (n = 120)"
     assert Skill("cardiology", "fast", 20, 8, 0.25).sentence == "no measured skill in cardiology (n = 20)"
-    assert Skill(ALL, "fast", 120, 73, 0.25).sentence == "right in 61 % of all questions measured (n = 120)"
+    assert Skill(ALL, "fast", 120, 73, 0.25).sentence == "right in 61 % of all exam questions measured (n = 120)"
     assert not Skill("cardiology", "fast", 120, 36, 0.25).earned
 
 
@@ -83,6 +83,13 @@ def test_a_constant_answer_to_a_lopsided_set_earns_nothing() -> None:
         assert skill.accuracy == pytest.approx(0.75)
         assert skill.chance == pytest.approx(0.75)
         assert not skill.earned
+
+
+def test_questions_on_a_text_count_apart_from_those_of_exams() -> None:
+    exam, texts = rows(100, right=0.9), rows(60, right=0.9, system="questions on a text", labels=("yes", "no", "maybe"))
+    found = {skill.name: skill.n for skill in skills_of([exam, texts], [exam, texts])}
+    assert found == {ALL: 200, "renal": 200, "questions on a text": 120}
+    assert [skill.name for skill in skills_of([texts], [texts])] == ["questions on a text"]
 
 
 def test_each_row_is_judged_by_a_calibration_that_was_not_fitted_on_it() -> None:
@@ -225,10 +232,21 @@ def question(system: str) -> Question:
     return Question(id="q", stem="?", options={"A": "1", "B": "2", "C": "3", "D": "4"}, key="A", system=system)
 
 
+def test_no_exam_speaks_for_a_question_on_a_text() -> None:
+    asked = Question(id="q", context="c", stem="?", options={word: word for word in ("yes", "no", "maybe")}, key="yes")
+    exams = replace(earned(INFO, None), skills=(Skill(ALL, "fast", 500, 400, 0.25),))
+    assert exams.words(asked, "fast") == ""
+    texts = replace(exams, skills=(*exams.skills, Skill("questions on a text", "fast", 12, 5, 0.5)))
+    assert texts.words(asked, "fast") == "no measured skill in questions on a text (n = 12)"
+
+
 def test_a_system_speaks_for_itself_from_twenty_questions_on_else_all_do() -> None:
     skills = [Skill(ALL, "fast", 139, 90, 0.25), Skill("Renal", "fast", 20, 18, 0.25), Skill("blood", "fast", 19, 19, 0.25)]
     found = replace(earned(INFO, None), skills=tuple(skills))
     assert found.words(question("renal"), "fast") == "right in 90 % of Renal (n = 20)"
-    assert found.words(question("blood"), "fast") == "right in 65 % of all questions measured (n = 139); too few of blood to tell"
+    assert (
+        found.words(question("blood"), "fast")
+        == "right in 65 % of all exam questions measured (n = 139); too few of blood to tell"
+    )
     assert found.words(question("renal"), "careful") == "right in 90 % of Renal (n = 20) when read in one pass"
     assert replace(found, skills=()).words(question("renal"), "fast") == ""

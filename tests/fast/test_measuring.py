@@ -31,7 +31,7 @@ from app.measuring import (
     read_labelled,
     summary,
 )
-from app.records import Question
+from app.records import LABELS, Question
 
 INFO = replace(FAKE_INFO, digest="ab" * 32)
 Wait = Callable[[Callable[[], bool]], None]
@@ -109,6 +109,23 @@ def test_skill_is_told_per_system_and_over_all(tmp_path: Path) -> None:
     assert [(each.name, each.n) for each in found.sets] == [("cases", 400)]
     assert "skill in 1 of 2 systems" in summary(found)
     assert [line.split()[-2:] for line in table(found).splitlines()[2:]] == [["not", "earned"], ["%", "earned"]]
+
+
+def test_what_was_fitted_on_one_set_does_not_bear_the_name_of_another(tmp_path: Path) -> None:
+    words = {word: word for word in ("yes", "no", "maybe")}
+    texts = tuple(
+        Question(id=f"t{number}", context="A text.", stem=f"Case {number}.", options=words, key="no") for number in range(40)
+    )
+    both = Wanted(sets=(labelled(80), Labelled("abstracts", texts, ())))
+    head = EciHead({label: number for number, label in enumerate(LABELS)})
+    found = finished(measure_sets(Knows(replace(INFO, eci=head)), both, tmp_path))
+    assert {(each.labels, each.name) for each in (*found.record.calibrations, *found.record.thresholds)} == {
+        (("A", "B", "C", "D"), "cases"),
+        (("yes", "no", "maybe"), "abstracts"),
+    }
+    assert {name for name in found.record.skill if "labels" in name} == {"cases, 4 labels, fast", "abstracts, 3 labels, fast"}
+    alone = finished(measure_sets(Knows(replace(INFO, eci=head)), replace(both, sets=both.sets[1:]), tmp_path))
+    assert "questions on a text (n = 40)" in summary(alone)
 
 
 def test_few_questions_change_no_probability_and_the_summary_says_so(tmp_path: Path) -> None:

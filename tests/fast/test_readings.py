@@ -75,7 +75,7 @@ def test_scores_are_gathered_by_label_set_with_truth_and_system() -> None:
     assert lettered.careful is not None
     assert lettered.careful.shape == (2, 3)
     assert lettered.systems == ("renal", "renal")
-    assert worded.systems == ("unnamed",)
+    assert worded.systems == ("questions on a text",)
     assert gathered([], []) == []
 
 

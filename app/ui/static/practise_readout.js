@@ -1,39 +1,12 @@
 // What the model made of a question, above the options once it is committed: its reading, how far it is to be believed, and the
 // way to a steadier one. Its probabilities stand in the rows of the options, or folded away where skill was not earned.
 import { button, capital, fill, h } from "./dom.js";
-
-const percent = (share) => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
-
-/** ["A", "C"] -> "A or C" */
-function either(letters) {
-  return letters.length < 2 ? letters.join("") : `${letters.slice(0, -1).join(", ")} or ${letters.at(-1)}`;
-}
-
-/** Whether the model was measured and is no better than chance here: its probabilities are then folded away. */
-const folded = (result) => result.measured && !result.earned;
-
-function bar(letter, share) {
-  const filled = h("span");
-  filled.style.width = `${100 * share}%`;
-  return h("div", {
-    class: "probability", role: "img", "aria-label": `Model: ${percent(share)}`,
-    data: { testid: "probability", letter, value: share },
-  }, h("div", { class: "track" }, filled), h("span", { class: "percent", text: percent(share) }));
-}
+import { answerSet, foldedReading, isFolded, probabilityBar, pulse, readoutName } from "./readout.js";
 
 /** The model's probability of the option; its place is kept while the model reads, so that nothing moves then. */
 export function probability(work, letter) {
   if (!work.readout) return work.reading ? h("div", { class: "probability", "aria-hidden": "true" }) : null;
-  return folded(work.readout) ? null : bar(letter, work.readout.probabilities[letter]);
-}
-
-const pulse = () => h("span", { class: "pulse", "aria-hidden": "true" });
-
-function readoutName(result) {
-  const orders = result?.orders > 1 ? `, mean of ${result.orders} orders` : "";
-  return h("p", { class: "readout-name" },
-    h("strong", { text: `Model's reading (${result?.calibration ?? "uncalibrated"}${orders})` }),
-    result ? h("span", { text: result.model }) : null);
+  return isFolded(work.readout) ? null : probabilityBar(letter, work.readout.probabilities[letter]);
 }
 
 /** Beside a reading in one pass: the way to the steadier one, or why that failed. It keeps its place while it runs, so that
@@ -50,14 +23,6 @@ function rereading(work, reread) {
   return [failure, control];
 }
 
-function answerSet(result) {
-  const answers = either([...result.answer_set].sort());
-  return h("p", {
-    class: "answer-set", data: { testid: "answer-set", sure: String(result.sure) },
-    text: `${result.sure ? "Its answer" : "Not sure"}: ${answers}`,
-  });
-}
-
 /** Where model, key and learner differ. */
 const agreement = ({ agreement: sentence }) =>
   (sentence ? h("p", { class: "agreement", data: { testid: "agreement" }, text: sentence }) : null);
@@ -70,16 +35,6 @@ function readoutFoot(work, reread) {
     h("p", { class: "readout-note" }, h("span", { text: note }), pointer ? " " : null, pointer), rereading(work, reread));
 }
 
-/** A reading without measured skill: the sentence that says so, and everything else behind it. */
-function foldedReading(work, unfolded) {
-  const result = work.readout;
-  const rows = Object.entries(result.probabilities).map(([letter, share]) =>
-    h("li", {}, h("span", { class: "letter", text: letter }), bar(letter, share)));
-  return h("details", { class: "readout-fold", open: unfolded, data: { testid: "readout-fold" } },
-    h("summary", { text: capital(result.skill), data: { testid: "skill" } }),
-    h("div", { class: "readout-folded" }, answerSet(result), h("ul", {}, rows)));
-}
-
 /** What the model made of the question, above the rows: reading, failed, or its answer set. */
 function lines(work, state, { reread, unfolded }) {
   const result = work.readout;
@@ -90,7 +45,7 @@ function lines(work, state, { reread, unfolded }) {
   if (state === "failed") {
     return [name, h("p", { class: "reading", text: work.readFailure || "The model has not read this question." })];
   }
-  if (folded(result)) return [name, foldedReading(work, unfolded), readoutFoot(work, reread)];
+  if (isFolded(result)) return [name, foldedReading(result, unfolded), readoutFoot(work, reread)];
   const worth = { class: "readout-skill", data: { testid: "skill" } };
   const skill = result.measured ? h("p", { ...worth, text: capital(result.skill) }) : null;
   return [name, skill, answerSet(result), agreement(result), readoutFoot(work, reread)];
