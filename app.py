@@ -20,13 +20,20 @@ from app.earned import Ledger
 from app.engine.local import LocalEngine
 from app.engine.switch import SwitchingEngine
 from app.errors import LlamaCareError, SettingsError
+from app.evidence import Evidence
+from app.grounding import Grounding
 from app.lastrun import LastRuns
+from app.library.library import Library
+from app.library_store import LibraryStore
 from app.measuring import MEASUREMENTS, Measuring
 from app.models import chosen_model, local_model
 from app.own_store import OwnStore
 from app.practice_store import PracticeStore
 from app.questions import read_bank
 from app.quiz import Quiz
+from app.quotations import Quotations
+from app.report_store import ReportStore
+from app.reporting import Reports
 from app.settings import Settings, read_settings
 from app.shelf import Shelf
 from app.store import INTERRUPTED, Store
@@ -83,9 +90,41 @@ def build_parts(settings: Settings) -> Parts:
         last_runs=LastRuns(settings.data_dir / "last_runs.json"),
         may_switch=settings.may_switch,
     )
-    chat = Chat(engine, store, max_turns=settings.max_waiting, thinking=settings.thinking == "on")
+    library = open_library(settings, Quotations(database))
+    grounding = Grounding(library, store.owner, ledger)
+    chat = Chat(
+        engine,
+        store,
+        max_turns=settings.max_waiting,
+        thinking=settings.thinking == "on",
+        grounding=grounding,
+    )
     quiz = Quiz(Deck(bank, own, practice), practice, engine, ledger=ledger)
-    return Parts(engine, store, chat, quiz, Tutor(chat, quiz), own, Backups(database), shelf, database)
+    return Parts(
+        engine=engine,
+        store=store,
+        chat=chat,
+        quiz=quiz,
+        tutor=Tutor(chat, quiz),
+        own=own,
+        backups=Backups(database),
+        shelf=shelf,
+        library=library,
+        evidence=Evidence(engine, ledger),
+        reports=Reports(store, ReportStore(database), library, grounding, engine),
+        database=database,
+    )
+
+
+def open_library(settings: Settings, quotations: Quotations) -> Library:
+    """The library with its sample pages. Quotations of documents that a command erased meanwhile go first."""
+    library = Library(LibraryStore(settings.data_dir), forget=quotations.forget, sample=ASSETS / "library")
+    gone = library.missing(quotations.documents())
+    if gone:
+        quotations.forget(sorted(gone))
+    library.finish_erasing()
+    library.install_sample()
+    return library
 
 
 def _log_to_stderr() -> None:

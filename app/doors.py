@@ -22,10 +22,11 @@ MAX_EVENTS = 10_000  # Gradio events whose owner is remembered
 # What the pages and gradio_client need of Gradio. Everything else of it is closed: files, uploads, proxies, monitoring,
 # run history, other sessions' streams, code editing.
 GRADIO_OPEN = re.compile(
-    r"/(?:|practise/?|models/?|config/?|theme\.css|favicon\.ico|robots\.txt|(?:assets|static|svelte)/[\w./@+-]+"
+    r"/(?:|library/?|evidence/?|practise/?|models/?|config/?|theme\.css|favicon\.ico|robots\.txt|(?:assets|static|svelte)/[\w./@+-]+"
     r"|gradio_api/(?:info/?|app_id/?|startup-events|queue/join|queue/data|cancel|heartbeat/[\w-]+))"
 )
 OUR_OWN = ("/api/", "/static/ui/", "/static/styles/", "/static/bank/figures/")
+NOWHERE = "There is nothing at this address. Go to / for the chat, to /library, /evidence, /practise or /models."
 SESSION_POSTS = ("/gradio_api/queue/join", "/gradio_api/cancel")
 
 
@@ -37,7 +38,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            await refuse(send, 404, "There is nothing at this address. Go to / for the chat, to /practise or to /models.")
+            await refuse(send, 404, NOWHERE)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:

@@ -23,13 +23,14 @@ from app.ui.visitors import HEADER, LOOKUP_STATE, TOKEN_STATE
 COOKIE = "llamacare_visitor"
 COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers keep a cookie
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits in base64url
-PAGES = ("", "/practise", "/models")  # without a slash at the end
+PAGES = ("", "/library", "/evidence", "/practise", "/models")  # without a slash at the end
 MAX_BODY = 1_000_000  # bytes; bounds a private conversation too, which its page sends whole
 MAX_BODIES = MappingProxyType(  # of the calls that take a whole file
     {
         "/api/practise/own/preview": 33_000_000,
         "/api/practise/own/import": 33_000_000,
         "/api/practise/restore": 65_000_000,
+        "/api/library/add": 67_200_000,
     }
 )
 

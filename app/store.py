@@ -6,12 +6,15 @@ A method that a visitor's call reaches takes the visitor; what belongs to anothe
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from app.database import Database
 from app.errors import NotFound
+from app.grounds import grounds_text, read_grounds
 from app.records import Conversation, Message, Role, Speed, Status
 
 INTERRUPTED = "The application ended while this answer was being written; what had arrived is kept."
@@ -33,6 +36,12 @@ class Store:
             found = self._db.row("select id from visitors where token_hash = ?", digest)
             assert found is not None
         return int(found["id"])
+
+    def owner(self, visitor: int) -> str:
+        """What a visitor is called outside of this database: never given twice, and nobody can guess it."""
+        row = self._db.row("select token_hash from visitors where id = ?", visitor)
+        assert row is not None
+        return str(row["token_hash"])
 
     # Conversations
 
@@ -119,7 +128,25 @@ class Store:
         with self._db.write():
             values = _columns(answer)
             identity = values.pop("id")
-            self._db.update("messages", values, "id = ?", identity)
+            if self._db.update("messages", values, "id = ?", identity) and answer.grounds is not None:
+                for document in answer.grounds.documents:
+                    self._db.insert("quotations", {"message": identity, "document": document}, ignore=True)
+
+    def quoted_documents(self) -> list[str]:
+        """The documents that answers quote, whoever's."""
+        return [row["document"] for row in self._db.rows("select distinct document from quotations")]
+
+    def forget_documents(self, documents: Sequence[str], blank: Callable[[Message], Message]) -> int:
+        """Puts ``blank`` of each answer that quotes one of these documents in its place; returns how many answers. For after
+        the documents were erased: an answer that is being written looks again after each time that it is kept."""
+        quoting = "select message from quotations where document in (select value from json_each(?))"
+        with self._db.write():
+            rows = self._db.rows(f"select * from messages where id in ({quoting})", json.dumps(list(documents)))
+            for row in rows:
+                self.keep_answer(blank(_message(row)))
+                self._db.run("delete from quotations where message = ?", row["id"])
+        self._db.empty_log()
+        return len(rows)
 
     def close_interrupted(self) -> None:
         """Marks answers that a crash left open. For the start of the application, before anyone asks."""
@@ -143,6 +170,7 @@ def _message(row: dict[str, Any]) -> Message:
         source=row["source"],
         speed=Speed(row["first_token"], row["tokens_per_second"], row["tokens"]),
         context_used=row["context_used"],
+        grounds=read_grounds(row["grounds"]),
     )
 
 
@@ -160,4 +188,5 @@ def _columns(message: Message) -> dict[str, Any]:
         "tokens_per_second": message.speed.tokens_per_second,
         "tokens": message.speed.tokens,
         "context_used": message.context_used,
+        "grounds": grounds_text(message.grounds),
     }

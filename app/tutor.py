@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
-from app.chat import Chat, ChatEvent, Ended, Grown, Turn
+from app.chat import Chat
 from app.errors import Conflict
 from app.practice_store import PracticeStore
 from app.prompts import tutor_system
 from app.quiz import Opened, Quiz
 from app.records import Message, Question, Status
+from app.turns import Ended, Grown, Turn, TurnEvent
 
 HELD_BACK = "[What is said of an option here comes after you commit.]"
 HINT = "Hint {number} of {total}: {hint}"
@@ -45,7 +46,7 @@ class TutorTurn:
         self.hints = hints
         self._binding = binding
 
-    def events(self) -> Generator[ChatEvent, None, None]:
+    def events(self) -> Generator[TurnEvent, None, None]:
         """The turn's events with its words as they may be seen; ``notice`` stands before the last one."""
         events = self.turn.events()
         try:

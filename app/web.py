@@ -27,25 +27,33 @@ from app.database import Database
 from app.doors import Doors, GradioSessions
 from app.engine.base import Engine
 from app.errors import LlamaCareError
+from app.evidence import Evidence
+from app.library.library import Library
 from app.own_store import OwnStore
 from app.quiz import Quiz
 from app.reference import read_reference
+from app.reporting import Reports
 from app.settings import Settings
 from app.shelf import Shelf
 from app.shell import BodyLimit, SameOrigin, SecurityHeaders, TrustedHosts, Visitors
 from app.store import Store
 from app.tutor import Tutor
-from app.ui.ask_routes import Drawer, ask_router
+from app.ui.ask_routes import ask_router
+from app.ui.drawer import Drawer
 from app.ui.engine_routes import engine_router
+from app.ui.evidence_routes import evidence_router
 from app.ui.gradio_api import GradioApi
+from app.ui.library_routes import library_router
 from app.ui.markdown import AnswerMarkdown
 from app.ui.models_routes import models_router
 from app.ui.own_routes import own_router
 from app.ui.pages import build_pages, mount_options
 from app.ui.practise_routes import practise_router
+from app.ui.report_routes import report_router
 from app.ui.tutor_routes import tutor_router
 
 ROOT = Path(__file__).parents[1]
+LIBRARY_CALLS = 4  # files that are read, and documents that are erased, at the same time; they wait for nobody who asks
 REFERENCE = ROOT / "assets" / "reference_ranges.toml"
 
 
@@ -61,11 +69,15 @@ class Parts:
     own: OwnStore
     backups: Backups
     shelf: Shelf
+    library: Library
+    evidence: Evidence
+    reports: Reports
     database: Database
 
     def close(self) -> None:
         self.shelf.close()
         self.engine.close()
+        self.library.close()
         self.database.close()
 
 
@@ -101,6 +113,9 @@ def build_web(settings: Settings, parts: Parts) -> FastAPI:
     web.include_router(practise_router(parts.quiz, read_reference(REFERENCE), waiting))
     web.include_router(tutor_router(parts.tutor, drawer, waiting))
     web.include_router(own_router(parts.quiz, parts.own, parts.backups))
+    web.include_router(library_router(parts.library, parts.store.owner, anyio.CapacityLimiter(LIBRARY_CALLS)))
+    web.include_router(evidence_router(parts.evidence, parts.library, parts.store.owner, waiting))
+    web.include_router(report_router(parts.reports))
     web.include_router(engine_router(parts.engine))
     web.include_router(models_router(parts.shelf))
     web.add_exception_handler(LlamaCareError, _refusal)

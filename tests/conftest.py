@@ -26,12 +26,19 @@ from app.engine.base import Engine
 from app.engine.fake import FakeEngine
 from app.engine.local import LocalModel
 from app.engine.switch import SwitchingEngine
+from app.evidence import Evidence
+from app.grounding import Grounding
 from app.lastrun import LastRuns
+from app.library.library import Library
+from app.library_store import LibraryStore
 from app.measuring import MEASUREMENTS, Measuring
 from app.own_store import OwnStore
 from app.practice_store import PracticeStore
 from app.questions import Bank, read_bank
 from app.quiz import Quiz
+from app.quotations import Quotations
+from app.report_store import ReportStore
+from app.reporting import Reports
 from app.settings import Settings, read_settings
 from app.shelf import Shelf
 from app.store import Store
@@ -127,9 +134,16 @@ def quiz_on(database: Database, bank: Bank, engine: Engine, *, ledger: Ledger | 
     return Quiz(Deck(bank, OwnStore(database), practice), practice, engine, ledger=ledger, seed=1)
 
 
+def library_on(database: Database, sample: Path | None = None) -> Library:
+    """A library beside the database, whose answers and reports forget what is erased from it."""
+    return Library(LibraryStore(database.folder, database.clock), forget=Quotations(database).forget, sample=sample)
+
+
 def parts_for(engine: Engine, database: Database, bank: Bank, *, shelf: Shelf | None = None) -> Parts:
     store, quiz = Store(database), quiz_on(database, bank, engine)
-    chat = Chat(engine, store, max_turns=4, seed=lambda: 1)
+    library = library_on(database)
+    grounding = Grounding(library, store.owner, None)
+    chat = Chat(engine, store, max_turns=4, seed=lambda: 1, grounding=grounding)
     return Parts(
         engine=engine,
         store=store,
@@ -138,6 +152,9 @@ def parts_for(engine: Engine, database: Database, bank: Bank, *, shelf: Shelf | 
         tutor=Tutor(chat, quiz),
         own=OwnStore(database),
         backups=Backups(database),
+        library=library,
+        evidence=Evidence(engine),
+        reports=Reports(store, ReportStore(database), library, grounding, engine),
         shelf=shelf or shelf_for(SwitchingEngine(FAKE_MODEL, start=lambda _: engine), NOWHERE),
         database=database,
     )

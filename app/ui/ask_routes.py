@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import anyio
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.chat import MAX_CHARACTERS, Begun, Chat, ChatEvent, Ended, Fitted, Grown
-from app.engine.base import Engine, Prefilling, Queued
-from app.errors import EngineError
-from app.records import NO_SOURCE, Conversation, Message, Role, Speed, Status
+from app.chat import MAX_CHARACTERS, Chat
+from app.grounding import Wanted
+from app.records import NO_SOURCE, Message, Role, Scope, Status
+from app.shapes import ASSUMPTIONS, QUICK, TEMPLATES
 from app.store import Store
-from app.ui.event_stream import EventSource, EventStream
+from app.ui.drawer import Drawer, conversation_json
+from app.ui.event_stream import EventStream
 from app.ui.export import Form, as_json, as_markdown, file_name
-from app.ui.markdown import AnswerMarkdown
 from app.ui.visitors import Visitor
 
-REDRAW_SECONDS = 0.09  # between two pictures of a growing answer: eleven a second
+
+class Sources(BaseModel):
+    """Which documents may answer; of those in ``documents`` alone, where any are named."""
+
+    scope: Scope = Scope.ALL
+    documents: list[str] = Field(default_factory=list, max_length=200)
 
 
 class Ask(BaseModel):
@@ -33,6 +36,19 @@ class Ask(BaseModel):
     replace: str | None = None
     private: bool = False
     history: list[PastMessage] = Field(default_factory=list)
+    sources: Sources = Field(default_factory=Sources)
+    ungrounded: Literal["mark", "withhold"] = "mark"
+    template: str = QUICK
+    assumptions: dict[str, str] = Field(default_factory=dict)
+
+    def wanted(self) -> Wanted:
+        return Wanted(
+            self.sources.scope,
+            tuple(self.sources.documents),
+            withhold=self.ungrounded == "withhold",
+            template=self.template,
+            assumptions=self.assumptions,
+        )
 
 
 class PastMessage(BaseModel):
@@ -113,101 +129,31 @@ def ask_router(chat: Chat, store: Store, drawer: Drawer, streams: anyio.Capacity
     def ask(body: Ask, visitor: Visitor) -> EventStream:
         if body.private:
             history = [Message(id="", role=Role(past.role), text=past.text) for past in body.history]
-            turn = chat.begin_private(visitor, body.message, history)
+            turn = chat.begin_private(visitor, body.message, history, body.wanted())
         else:
-            turn = chat.begin(visitor, body.message, conversation=body.conversation, replace=body.replace)
+            turn = chat.begin(visitor, body.message, conversation=body.conversation, replace=body.replace, wanted=body.wanted())
         return EventStream(drawer.draw(turn), streams, after=turn.abandon)
+
+    @router.get("/ask/shapes")
+    def shapes(visitor: Visitor) -> dict[str, Any]:
+        return {
+            "templates": [{"id": each.id, "label": each.label, "hint": each.hint} for each in TEMPLATES],
+            "assumptions": [
+                {
+                    "name": each.name,
+                    "label": each.label,
+                    "default": each.default,
+                    "choices": [{"value": choice.value, "label": choice.label} for choice in each.choices],
+                }
+                for each in ASSUMPTIONS
+            ],
+        }
 
     @router.post("/turns/{turn}/stop", status_code=204)
     def stop(turn: str, visitor: Visitor) -> None:
         chat.stop(visitor, turn)
 
     return router
-
-
-class Drawn(Protocol):
-    """A turn, as far as it is drawn."""
-
-    def events(self) -> Generator[ChatEvent, None, None]: ...
-
-
-class Drawer:
-    """Turns chat records into what the page shows."""
-
-    def __init__(self, markdown: AnswerMarkdown, engine: Engine) -> None:
-        self._markdown = markdown
-        self._engine = engine
-
-    def draw(self, turn: Drawn) -> EventSource:
-        """The turn's events as JSON; of a growing answer, a picture eleven times a second. Its reasoning is "" where it has
-        not grown since the last one: it may be longer than the answer.
-        """
-        drawn_at = 0.0
-        sent = ""
-        events = turn.events()
-        try:
-            for event in events:
-                if not isinstance(event, Grown):
-                    yield self.event_json(event)
-                elif time.monotonic() - drawn_at >= REDRAW_SECONDS:
-                    drawn_at = time.monotonic()
-                    yield self.event_json(Grown(event.text, event.reasoning if event.reasoning != sent else ""))
-                    sent = event.reasoning
-        finally:
-            events.close()
-
-    def event_json(self, event: ChatEvent) -> dict[str, Any]:
-        match event:
-            case Begun(turn, conversation, question):
-                place = None if conversation is None else conversation_json(conversation)
-                return {"type": "turn", "turn": turn, "conversation": place, "user": self.message_json(question)}
-            case Fitted(dropped):
-                return {"type": "fitted", "dropped_turns": dropped}
-            case Queued(place_in_queue):
-                return {"type": "queue", "place": place_in_queue}
-            case Prefilling(done, total):
-                return {"type": "prefill", "done": done, "total": total}
-            case Grown(text, reasoning):
-                return {"type": "text", "html": self._markdown.html(text), "reasoning": reasoning}
-            case Ended(answer, used, size, dropped):
-                context = None if used is None or size is None else {"used": used, "size": size}
-                return {
-                    "type": "end",
-                    "message": self.message_json(answer),
-                    "context": context,
-                    "dropped_turns": dropped,
-                }
-
-    def message_json(self, message: Message) -> dict[str, Any]:
-        return {
-            "id": message.id,
-            "role": message.role,
-            "text": message.text,
-            "reasoning": message.reasoning,
-            "html": self._markdown.html(message.text) if message.role is Role.ASSISTANT else "",
-            "status": message.status,
-            "note": message.note,
-            "model": message.model,
-            "source": message.source,
-            **speed_json(message.speed),
-        }
-
-    def context_json(self, messages: list[Message]) -> dict[str, int] | None:
-        """How full the context was after the last answer; None while nothing is known."""
-        used = next((message.context_used for message in reversed(messages) if message.context_used), None)
-        try:
-            size = self._engine.info().context
-        except EngineError:
-            return None
-        return None if used is None else {"used": used, "size": size}
-
-
-def speed_json(speed: Speed) -> dict[str, Any]:
-    return {"first_token_s": speed.first_token, "tokens_per_s": speed.tokens_per_second, "tokens": speed.tokens}
-
-
-def conversation_json(conversation: Conversation) -> dict[str, Any]:
-    return {"id": conversation.id, "title": conversation.title, "updated": conversation.updated.isoformat()}
 
 
 def _source(role: str) -> str:

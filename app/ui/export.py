@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from app.grounds import grounds_text, whole_text
 from app.records import Message, Role
 
 Form = Literal["md", "json"]
@@ -23,7 +24,8 @@ def as_markdown(title: str, messages: Sequence[Message]) -> str:
             parts.append("## Answer")
             if message.reasoning:
                 parts.append(_quoted(f"**The model's reasoning, no part of its answer**\n\n{message.reasoning}"))
-            parts.append(message.text or "(no text)")
+            parts.append(whole_text(message) or "(no text)")
+            parts += _draft(message)
             parts.append(f"*{' · '.join(filter(None, (message.model, message.source)))}*")
             if message.note:
                 parts.append(f"*{message.note}*")
@@ -41,10 +43,19 @@ def as_json(title: str, messages: Sequence[Message], updated: datetime | None) -
             "note": message.note,
             "model": message.model,
             "source": message.source,
+            "grounds": json.loads(grounds_text(message.grounds) or "null"),
         }
         for message in messages
     ]
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _draft(message: Message) -> list[str]:
+    """What a model wrote that has not earned prose."""
+    grounds = message.grounds
+    if grounds is None or not grounds.draft:
+        return []
+    return [_quoted(f"**What the model wrote, no part of the answer.** {grounds.prose_why}\n\n{grounds.draft}")]
 
 
 def _quoted(text: str) -> str:

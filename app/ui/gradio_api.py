@@ -7,11 +7,14 @@ from contextlib import closing
 
 import gradio as gr
 
-from app.chat import Chat, Ended, Grown
+from app.chat import Chat
 from app.errors import BadInput, LlamaCareError
+from app.grounding import Wanted
+from app.grounds import short_text, whole_text
 from app.questions import MIN_OPTIONS
 from app.quiz import Quiz
-from app.records import OPTION_LETTERS, Question, Status
+from app.records import OPTION_LETTERS, Question, Scope, Status
+from app.turns import Ended, Grown, Sourced
 from app.ui.visitors import visitor_id
 
 
@@ -25,26 +28,46 @@ class GradioApi:
     def register(self) -> None:
         # concurrency_limit None: the engine has a queue of its own, in which every caller's work advances.
         gr.api(self.ask, api_name="ask", concurrency_limit=None)
+        gr.api(self.ask_library, api_name="ask_library", concurrency_limit=None)
         gr.api(self.score_options, api_name="score_options", concurrency_limit=None)
 
     def ask(self, request: gr.Request, message: str, conversation_id: str | None = None) -> Iterator[str]:
-        """Streams the answer to a message, each time the whole text so far.
+        """Streams the model's own answer to a message, each time the whole text so far. No document is looked at.
 
         Args:
             message: the question.
             conversation_id: one of the caller's conversations, to go on in it; none begins a new one.
         """
+        yield from self._told(request, message, conversation_id, Scope.NONE)
+
+    def ask_library(
+        self, request: gr.Request, message: str, conversation_id: str | None = None, sources: str = "all"
+    ) -> Iterator[str]:
+        """Streams an answer from documents: first what their passages say, at the end with the list of sources. What a model
+        writes that has not earned prose is left out.
+
+        Args:
+            message: the question.
+            conversation_id: one of the caller's conversations, to go on in it; none begins a new one.
+            sources: which documents: all, own or shared.
+        """
+        yield from self._told(request, message, conversation_id, sources)
+
+    def _told(self, request: gr.Request, message: str, conversation_id: str | None, sources: object) -> Iterator[str]:
         try:
-            turn = self._chat.begin(_visitor(request), message, conversation=conversation_id or None)
+            wanted = Wanted(_scope(sources))
+            turn = self._chat.begin(_visitor(request), message, conversation=conversation_id or None, wanted=wanted)
             with closing(turn.events()) as events:  # a cancelled call stops the work at once
                 for event in events:
-                    if isinstance(event, Grown):
+                    if isinstance(event, Sourced):
+                        yield short_text(event.grounds.short) or event.grounds.sentence
+                    elif isinstance(event, Grown):
                         if event.text:  # else the model is still thinking
                             yield event.text
                     elif isinstance(event, Ended):
                         if event.answer.status is Status.FAILED:
                             raise gr.Error(event.answer.note, print_exception=False)
-                        yield event.answer.text
+                        yield whole_text(event.answer)
         except LlamaCareError as error:
             raise gr.Error(error.sentence, print_exception=False) from error
 
@@ -70,6 +93,12 @@ def _visitor(request: gr.Request) -> int:
     inner = request.request
     assert inner is not None
     return visitor_id(inner)
+
+
+def _scope(sources: object) -> Scope:
+    if not isinstance(sources, str) or sources not in list(Scope):
+        raise BadInput(f"sources is {sources!r:.60}; expected one of {', '.join(Scope)}.")
+    return Scope(sources)
 
 
 def _question(stem: object, options: object) -> Question:

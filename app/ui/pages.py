@@ -1,4 +1,4 @@
-"""The screens, Ask ("/"), Practise ("/practise") and Models ("/models"), as a Gradio app with empty mount points.
+"""The screens, Ask ("/") and those under their names ("/library", "/practise", ...), as a Gradio app with empty mount points.
 
 What shows on them is made by the scripts in `static/`, which speak to our own routes. No Gradio event is used: Gradio
 keeps no visitor apart from another. This module knows nothing of the engine, the store or the routes.
@@ -21,10 +21,14 @@ STYLES = (
     "base.css",
     "engine.css",
     "ask.css",
+    "ask_sources.css",
+    "report.css",
     "practise.css",
     "practise_session.css",
     "practise_results.css",
     "models.css",
+    "library.css",
+    "evidence.css",
 )
 PAPER, PAPER_DARK = "#faf8f4", "#131716"
 """Gradio's first paint, before our style sheets are there. The same as --paper in tokens.css."""
@@ -55,6 +59,12 @@ def build_pages(api: GradioApi) -> gr.Blocks:
         api.register()
         Navbar(visible=False)
         gr.Column(elem_id="llamacare-ask")
+    with pages.route("Library", "library", show_in_navbar=False):
+        Navbar(visible=False)
+        gr.Column(elem_id="llamacare-library")
+    with pages.route("Evidence", "evidence", show_in_navbar=False):
+        Navbar(visible=False)
+        gr.Column(elem_id="llamacare-evidence")
     with pages.route("Practise", "practise", show_in_navbar=False):
         Navbar(visible=False)
         gr.Column(elem_id="llamacare-practise")

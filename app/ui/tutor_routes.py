@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.tutor import Tutor, TutorTurn
-from app.ui.ask_routes import Drawer
+from app.ui.drawer import Drawer
 from app.ui.event_stream import EventStream
 from app.ui.visitors import Visitor
 

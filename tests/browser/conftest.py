@@ -45,17 +45,30 @@ def allowed() -> list[str]:
     return []
 
 
+# Only where the visitor has chosen nothing yet; a page without an address has no storage.
+SCOPE = """
+if (location.origin !== "null" && !localStorage.getItem("llamacare.ask")) {{
+  localStorage.setItem("llamacare.ask", JSON.stringify({{ scope: "{scope}" }}));
+}}
+"""
+
+
 @pytest.fixture
 def new_visitor(browser: Browser, application: Application, allowed: list[str]) -> Iterator[NewVisitor]:
     """Opens a page as a new visitor, and fails the test on an error in a page, a breach of the content security policy,
-    or a request to another machine."""
+    or a request to another machine. ``scope``: which documents questions are looked up in, as the visitor has chosen it; None
+    leaves it at what a first visit finds."""
     faults: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_page(path: str | None = "/", *, address: str = application.address, **options: Any) -> Page:
+    def open_page(
+        path: str | None = "/", *, address: str = application.address, scope: str | None = "none", **options: Any
+    ) -> Page:
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
+        if scope is not None:
+            context.add_init_script(SCOPE.format(scope=scope))
         context.on("request", lambda request: faults.append(f"asked {request.url}") if _foreign(request.url) else None)
         context.on("weberror", lambda error: faults.append(f"error {error.error}"))
         context.on("console", lambda line: faults.append(_console(line)) if line.type == "error" else None)

@@ -21,7 +21,7 @@ from app.engine.fake import FakeEngine
 from app.engine.switch import SwitchingEngine
 from app.questions import read_bank
 from app.settings import read_settings
-from app.ui.ask_routes import REDRAW_SECONDS
+from app.ui.drawer import REDRAW_SECONDS
 from app.web import build_web
 from tests.conftest import FAKE_MODEL, parts_for, shelf_for
 

@@ -15,13 +15,32 @@ ROOT = Path(__file__).parents[2]
 ENTRY = "app.py"
 
 # From the ground up. A part imports only what lies below its own level; parts of one level never import each other.
-# `engine` and `ui` are packages. Levels finer than DESIGN.md's line, each for one import that is meant:
+# `engine`, `library` and `ui` are packages. Levels finer than DESIGN.md's line, each for one import that is meant:
 LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "files"}),
     frozenset({"records"}),
     # where blocks of reasoning begin and end, for prompts and for what the engine writes; files as rows, for what reads them;
     # the rules of sessions, when an item comes back and what answers add up to, for what keeps them
-    frozenset({"thinking", "rowfiles", "reference", "stems", "topics", "sessions", "schedule", "tallies"}),
+    # the shapes of answers; where sentences end; what an answer stands on, as JSON
+    frozenset(
+        {
+            "thinking",
+            "rowfiles",
+            "reference",
+            "stems",
+            "topics",
+            "sessions",
+            "schedule",
+            "tallies",
+            "shapes",
+            "sentences",
+            "grounds",
+        }
+    ),
+    frozenset({"words", "quantities", "citations"}),  # a text's words, its numbers with their units, its references
+    frozenset({"statements"}),  # what a sentence says, for those that compare two
+    frozenset({"opposition"}),  # whether one says otherwise than another
+    frozenset({"claims", "extract"}),  # what carries a sentence; the sentences that answer
     # where public question sets keep what; beside the questions, which alone read them; any bytes as records of a table
     frozenset({"layouts", "tables"}),
     frozenset({"eci", "measure", "questions", "prompts", "settings", "columns"}),
@@ -30,19 +49,26 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"exports"}),  # questions as files, in the forms that `imports` reads again
     frozenset({"migrations"}),  # beside the database, which alone runs them
     frozenset({"database"}),  # one file, for every store
-    frozenset({"engine", "store", "practice_store"}),
-    frozenset({"own_store", "backup"}),  # a visitor's own questions; what a backup may hold
+    frozenset({"engine", "store", "practice_store", "library_read_store", "report_store"}),
+    frozenset(
+        {"library_store", "quotations"}
+    ),  # writes what the other reads, and reads it too; what both stores quote of documents
+    # a visitor's own questions; what a backup may hold; documents as passages, and search
+    frozenset({"own_store", "backup", "library"}),
     frozenset({"bases", "probes"}),  # between finetune and quantize: which model was trained, and what a model computes
     frozenset({"readings"}),  # what is asked of an engine to read a question
     frozenset({"earned"}),  # what was fitted and judged on readings
     frozenset({"measuring", "readout"}),  # makes what `earned` keeps; reads a question with what counts of it
-    frozenset({"measure_command"}),  # its command, which `models` offers
+    # its command, which `models` offers; yes, no or maybe over a text, and whether a passage carries a claim
+    frozenset({"measure_command", "evidence", "judging"}),
     frozenset({"catalogue", "download", "gguf_header"}),  # models that are known, fetched, looked into, before any is opened
     frozenset({"models"}),  # answers with the engine's own record of a model to start
-    frozenset({"bank", "results"}),  # what questions are worth; what sums of answers say
+    # what questions are worth; what sums of answers say; what an answer stands on
+    frozenset({"bank", "results", "grounding"}),
     # of all that the other stores keep of a visitor; the questions that one can practise
     frozenset({"backup_store", "deck"}),
-    frozenset({"chat", "quiz", "lastrun"}),
+    frozenset({"turns"}),  # one answer, from the question to what is kept
+    frozenset({"chat", "quiz", "lastrun", "reporting", "reports"}),
     frozenset({"review", "tutor"}),  # what was answered in the quiz; a chat about one of its items
     frozenset({"shelf"}),  # all that is known of the models at hand, for their page
     frozenset({"ui"}),
@@ -63,6 +89,12 @@ HOMES: dict[str, frozenset[str]] = {
     "markdown_it": frozenset({"ui"}),
     "genanki": frozenset({"exports"}),
     "fsrs": frozenset({"schedule"}),
+    "langchain_core": frozenset({"library"}),
+    "langchain_text_splitters": frozenset({"library"}),
+    "pypdfium2": frozenset({"library"}),
+    "docx": frozenset({"library"}),
+    "bs4": frozenset({"library"}),
+    "snowballstemmer": frozenset({"words"}),
     "fastapi": frozenset({"web", "ui"}),
     "pydantic": frozenset({"ui"}),
     "starlette": frozenset({"web", "doors", "shell", "ui"}),
@@ -156,8 +188,9 @@ def test_imports_point_down(source: Source) -> None:
     assert upward == []
 
 
-def test_migrations_are_run_by_the_database_alone() -> None:
-    assert {s.part for s in SOURCES for arrow in arrows(s) if arrow.target == "app.migrations"} == {"database"}
+def test_migrations_are_run_by_the_database_alone_and_chosen_where_a_file_of_its_own_is_opened() -> None:
+    users = {s.part for s in SOURCES for arrow in arrows(s) if arrow.target == "app.migrations"}
+    assert users == {"database", "library_store"}
 
 
 # What training may import of the application (DESIGN.md, The house), with the parts that these were split into.
@@ -211,7 +244,7 @@ def test_training_uses_only_the_lower_parts_of_the_application(source: Source) -
         assert name in FINETUNE_HOMES.get(arrow.library, {name}), f"{source.at(arrow.node)} imports {arrow.library}"
 
 
-@pytest.mark.parametrize("package", ["app.engine", "app.ui"])
+@pytest.mark.parametrize("package", ["app.engine", "app.ui", "app.library"])
 def test_no_circle_within_a_package(package: str) -> None:
     below = {
         source.module: {arrow.target for arrow in arrows(source) if arrow.target.startswith(f"{package}.")}

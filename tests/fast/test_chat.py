@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.chat import Begun, Chat, Ended, Fitted, Grown
+from app.chat import Chat
 from app.database import Database
 from app.engine.base import Ending, EngineStatus, Phase, Queued, Sampling
 from app.engine.fake import FAKE_INFO, FakeEngine
@@ -16,6 +16,7 @@ from app.errors import BadInput, Busy, Conflict, TooLarge
 from app.prompts import CHAT_SYSTEM, ChatFormat
 from app.records import NO_SOURCE, Message, Prompt, Role, Status
 from app.store import Store
+from app.turns import Begun, Ended, Fitted, Grown
 
 
 def chat_on(engine: FakeEngine, store: Store, max_turns: int = 4) -> Chat:

@@ -176,8 +176,36 @@ def test_mmlu_s_csv_has_no_header_and_its_name_is_the_subject(tmp_path: Path) ->
     assert [(refusal.line, refusal.field) for refusal in refusals] == [(4, ""), (5, "answer")]
 
 
+CLAIM = {
+    "id": "pair-1",
+    "claim": "Ice shortens the pain.",
+    "passage": "Pain fell with ice.",
+    "judgement": "weak",
+    "reason": "Less.",
+}
+
+
+def test_a_judged_claim_is_a_question_whether_its_passage_shows_it(tmp_path: Path) -> None:
+    rows = [{**CLAIM, "id": f"pair-{word}", "judgement": word} for word in ("supported", "unsupported", "weak")]
+    questions, refusals = read(tmp_path, *rows)
+    assert refusals == []
+    assert [question.key for question in questions] == ["yes", "no", "maybe"]
+    assert {question.system for question in questions} == {"claims"}
+    weak = questions[2]
+    assert (weak.stem, weak.context) == ("Does the text show this: Ice shortens the pain.", "Pain fell with ice.")
+    assert (weak.id, dict(weak.explanations)) == ("pair-weak", {"maybe": "Less."})
+
+
+def test_a_claim_without_an_id_is_known_by_claim_and_passage(tmp_path: Path) -> None:
+    bare = {name: value for name, value in CLAIM.items() if name != "id"}
+    questions, _ = read(tmp_path, bare, {**bare, "passage": "Nothing helped."})
+    assert len({question.id for question in questions}) == 2
+
+
 # What is wrong -> the row, the field that the refusal names, a word of its reason, its fault.
 BAD: dict[str, tuple[dict[str, Any], str, str, Fault]] = {
+    "claim without text": ({**CLAIM, "claim": " "}, "claim", "not empty", Fault.VALUE),
+    "claim, unknown judgement": ({**CLAIM, "judgement": "perhaps"}, "judgement", "'perhaps' is no option", Fault.LABEL),
     "own without stem": ({"id": "x", "options": OPTIONS, "key": "A"}, "stem", "is missing", Fault.MISSING),
     "own without id": ({k: v for k, v in OWN.items() if k != "id"}, "id", "is missing", Fault.MISSING),
     "own without key": ({k: v for k, v in OWN.items() if k != "key"}, "key", "is missing", Fault.MISSING),
@@ -209,6 +237,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str, Fault]] = {
     "half a character": ({**MEDQA, "question": "Which \ud83d?"}, "question", "half of a character", Fault.VALUE),
 }
 GOOD_OF = {
+    "claim": CLAIM,
     "own": OWN,
     "medqa": MEDQA,
     "medmcqa": MEDMCQA_HUB,

@@ -27,7 +27,7 @@ from app.records import Attempt, Confidence, Miss, Mode, ModelView, Question
 from app.review import review_all, review_session
 from app.sessions import Asked, Selection, Source
 from app.tallies import Dimension, tally
-from app.ui.practise_routes import agreement, readout_json
+from app.ui.practise_routes import agreement, opened_readout_json
 from tests.conftest import Clock, quiz_on
 
 
@@ -622,7 +622,7 @@ def measured_readout(bank: Bank, database: Database, ledger: Ledger, visitor: in
     quiz = quiz_on(database, bank, FakeEngine(info=MEASURED), ledger=ledger)
     session = quiz.begin(visitor, Selection(count=1)).session.id
     commit(quiz, visitor, session)
-    return readout_json(*quiz.readout(visitor, session, 1, careful=careful))
+    return opened_readout_json(*quiz.readout(visitor, session, 1, careful=careful))
 
 
 def of_every_system(bank: Bank, n: int, correct: int) -> list[Skill]:
@@ -664,7 +664,7 @@ def test_few_rows_claim_no_coverage(bank: Bank, database: Database, visitor: int
     ledger = keep_measured(tmp_path, Skill(ALL, "fast", 72, 50, 0.25), *of_every_system(bank, 6, 6), rows=36)
     shown = measured_readout(bank, database, ledger, visitor)
     assert shown["coverage"] is None
-    assert "right in 69 % of all questions measured (n = 72); too few of " in str(shown["skill"])
+    assert "right in 69 % of all exam questions measured (n = 72); too few of " in str(shown["skill"])
 
 
 def test_a_mode_that_was_not_measured_is_uncalibrated_and_folded_where_the_other_showed_no_skill(

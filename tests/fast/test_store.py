@@ -148,7 +148,7 @@ def old_database(folder: Path, steps: int) -> dict[str, dict[str, Any]]:
     db = sqlite_utils.Database(folder / FILE)
     all_migrations().apply(db, stop_before=STEPS[steps:])
     rows: dict[str, dict[str, Any]] = {}
-    for table in (name for name in db.table_names() if not name.startswith("_")):
+    for table in (name for name in db.table_names() if not name.startswith(("_", "sqlite_"))):
         columns = db.execute(f"pragma table_info({table})").fetchall()
         links = db.execute(f"pragma foreign_key_list({table})").fetchall()
         parents = {own: rows[parent][theirs] for _, _, parent, own, theirs, *_ in links}
@@ -239,6 +239,12 @@ def test_the_database_keeps_a_write_ahead_log(folder: Path, database: Database) 
 
 
 # Visitors
+
+
+def test_a_visitors_name_outside_of_the_database_is_the_same_for_ever_and_no_others(store: Store) -> None:
+    one, two = store.visitor("secret-token-one"), store.visitor("secret-token-two")
+    assert store.owner(one) == store.owner(one) != store.owner(two)
+    assert len(store.owner(one)) == 64
 
 
 def test_a_token_always_finds_its_visitor_and_is_not_kept(folder: Path, store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.chat import Begun, Chat, Ended, Grown
+from app.chat import Chat
 from app.database import Database
 from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Busy, Conflict, NotFound
@@ -20,6 +20,7 @@ from app.quiz import Quiz
 from app.records import Mode, Question, Status
 from app.sessions import Selection
 from app.store import Store
+from app.turns import Begun, Ended, Grown
 from app.tutor import HELD_BACK, Tutor, hold_back, named_option
 from tests.conftest import quiz_on
 

@@ -23,7 +23,7 @@ from app.questions import Bank
 from app.records import Status
 from app.shell import COOKIE, MAX_BODY, TOKEN, TrustedHosts
 from app.store import Store
-from app.ui.ask_routes import REDRAW_SECONDS
+from app.ui.drawer import REDRAW_SECONDS
 from app.ui.engine_routes import status_json
 from app.ui.event_stream import EventStream
 from app.ui.visitors import HEADER
@@ -32,7 +32,7 @@ from tests.conftest import new_token, parts_for, settings_for, visitor_headers
 
 
 def events(client: TestClient, **body: Any) -> list[dict[str, Any]]:
-    answer = client.post("/api/ask", json=body)
+    answer = client.post("/api/ask", json={"sources": {"scope": "none"}} | body)
     assert answer.status_code == 200, answer.text
     return [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n\n") if line]
 
@@ -289,8 +289,8 @@ def test_the_gradio_api_streams_answers_without_reasoning(thinking: TestClient) 
     assert '"data":[""]' not in told.replace(" ", "")
 
 
-def test_the_api_names_two_endpoints_and_no_more(client: TestClient) -> None:
-    assert set(client.get("/gradio_api/info").json()["named_endpoints"]) == {"/ask", "/score_options"}
+def test_the_api_names_three_endpoints_and_no_more(client: TestClient) -> None:
+    assert set(client.get("/gradio_api/info").json()["named_endpoints"]) == {"/ask", "/ask_library", "/score_options"}
 
 
 # Doors, origins, limits, headers

@@ -11,10 +11,11 @@ export class ApiError extends Error {
 
 const UNREACHABLE = "LlamaCare does not answer. If it was stopped, start it again; then retry.";
 
-async function send(method, path, body) {
+async function send(method, path, body, signal) {
   try {
     return await fetch(path, {
       method,
+      signal,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -48,10 +49,11 @@ export async function call(method, path, body) {
 
 /**
  * POST and yield the events of a text/event-stream, one object each. Throws ApiError when refused and
- * when the connection breaks; a stream that just ends makes the loop end (the caller knows its last event).
+ * when the connection breaks; a stream that just ends makes the loop end (the caller knows its last event). An aborted `signal`
+ * breaks the connection.
  */
-export async function* events(path, body) {
-  const response = await send("POST", path, body);
+export async function* events(path, body, { signal } = {}) {
+  const response = await send("POST", path, body, signal);
   if (!response.ok) throw await refusal(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

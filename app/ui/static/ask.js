@@ -3,6 +3,9 @@
 import { Asking } from "./ask_asking.js";
 import { Composer } from "./ask_composer.js";
 import { addressOf, blank, exportConversation, idInUrl, refresh, takeAsked } from "./ask_conversation.js";
+import { Options } from "./ask_options.js";
+import { AskSettings } from "./ask_settings.js";
+import { Shapes } from "./ask_shapes.js";
 import { Sidebar } from "./ask_sidebar.js";
 import { Thread } from "./ask_thread.js";
 import { confirmDialog } from "./dialogs.js";
@@ -14,6 +17,7 @@ const NOT_FOUND = "This conversation was not found. It may have been deleted.";
 class AskPage {
   #open = blank(false);
   #stage = h("div", { class: "ask-stage" });
+  #known = { settings: new AskSettings(), shapes: new Shapes() };
   #frame;
   #composer;
   #sidebar;
@@ -24,20 +28,24 @@ class AskPage {
   constructor(root) {
     document.title = "Ask · LlamaCare";
     this.#frame = buildFrame(root, { page: "ask", title: "Ask", sideLabel: "Conversations" });
+    const options = new Options(this.#known.settings, this.#known.shapes);
     this.#composer = new Composer({
+      options,
       onSend: (text) => this.#asking.ask(this.#open, text),
       onStop: () => this.#open.running?.stop(),
+      onUp: () => this.#open.thread.focusAnswer(),
     });
-    this.#asking = new Asking(this.#composer, {
+    this.#asking = new Asking(this.#composer, options, {
       isOpen: (conversation) => conversation === this.#open,
       began: (conversation) => this.#began(conversation),
       ended: (conversation) => { if (!conversation.private) this.#sidebar.refresh(); },
     });
     this.#sidebar = this.#makeSidebar();
     this.#threadActions = {
-      onExample: (text) => this.#asking.ask(this.#open, text),
+      onAsk: (text) => this.#asking.ask(this.#open, text),
       onRetry: (conversation, message) => this.#asking.ask(conversation, message.text, message),
       onEdit: (conversation, message, text) => this.#asking.ask(conversation, text, message),
+      onAssume: (...what) => this.#asking.assume(...what),
       onExport: exportConversation,
     };
     fill(this.#frame.main, this.#stage, this.#composer.element);
@@ -73,7 +81,7 @@ class AskPage {
 
   #show(conversation) {
     this.#open = conversation;
-    conversation.thread ??= new Thread(conversation, this.#threadActions);
+    conversation.thread ??= new Thread(conversation, this.#threadActions, this.#known);
     fill(this.#stage, conversation.thread.element);
     conversation.thread.shown();
     this.#composer.open(conversation);

@@ -1,6 +1,6 @@
 // Asking in a conversation: from the question to the end of its answer, and what follows when it is refused, when the
 // stream breaks, or when the answer is written elsewhere. Knows nothing of navigation.
-import { refresh, unfinished } from "./ask_conversation.js";
+import { askedBy, assumptionsOf, refresh, unfinished } from "./ask_conversation.js";
 import { Turn } from "./ask_turn.js";
 
 const FOLLOW_MS = 1500;
@@ -8,23 +8,29 @@ const FOLLOW_MS = 1500;
 export class Asking {
   #answering = new Map();
   #composer;
+  #options;
   #page;
 
   /** `page`: isOpen(conversation), began(conversation) once it has an id, ended(conversation). */
-  constructor(composer, page) {
+  constructor(composer, options, page) {
     this.#composer = composer;
+    this.#options = options;
     this.#page = page;
   }
 
   /** The conversation of that id while an answer is being written in it. */
   running = (id) => this.#answering.get(id);
 
-  /** Ask `text`; with `replaced`, a user message, that one and all after it give way. */
-  async ask(conversation, text, replaced = null) {
+  /**
+   * Ask `text` as the options say; with `replaced`, a user message, that one and all after it give way. `wanted`: template
+   * and assumptions, where they are not those of the options and of the last answer.
+   */
+  async ask(conversation, text, replaced = null, wanted = {}) {
     if (conversation.running || !text.trim()) return;
     const before = conversation.messages;
+    const options = { ...this.#options.chosen(), assumptions: assumptionsOf(conversation, replaced), ...wanted };
     if (replaced) conversation.messages = before.slice(0, before.indexOf(replaced));
-    const turn = new Turn(conversation, text, replaced, {
+    const turn = new Turn(conversation, text, replaced, options, {
       onConversation: () => this.#began(conversation),
       onContext: () => this.#composer.update(conversation),
     });
@@ -37,6 +43,20 @@ export class Asking {
     else if (outcome.broken) await this.#broken(conversation, text, outcome.sentence);
     this.#composer.update(conversation);
     this.#page.ended(conversation);
+  }
+
+  /**
+   * Ask what `answer` answers again with other assumptions; without an answer, the last question. One that is still being
+   * written gives way.
+   */
+  async assume(conversation, answer, template, assumptions) {
+    if (conversation.running) {
+      conversation.running.stop();
+      await conversation.running.finished;
+    }
+    const { messages } = conversation;
+    const asked = answer ? askedBy(conversation, answer) : messages.findLast(({ role }) => role === "user");
+    if (asked) await this.ask(conversation, asked.text, asked, { template, assumptions });
   }
 
   /** An answer that another tab, or a connection that broke, left unfinished: look again until it has ended. */

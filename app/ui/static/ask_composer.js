@@ -51,13 +51,17 @@ class ContextMeter {
   }
 }
 
-/** `onSend(text)` asks the question of the open conversation, `onStop()` stops its answer. */
+/**
+ * `onSend(text)` asks the question of the open conversation, `onStop()` stops its answer, `onUp()` leaves
+ * an empty field for what stands above; `options`: Options, shown below.
+ */
 export class Composer {
   element;
   #conversation = null;
   #drafts = new Drafts();
   #meter = new ContextMeter();
   #onSend;
+  #onUp;
   #field = h("textarea", {
     class: "composer-field", rows: "1", placeholder: "Ask a medical question", "aria-label": "Your question",
     data: { testid: "composer" }, on: { input: () => this.#typed(), keydown: (event) => this.#pressed(event) },
@@ -65,15 +69,17 @@ export class Composer {
   #send = button("Send", { icon: "send", kind: "primary", testid: "send", on: () => this.#submit() });
   #stop;
 
-  constructor({ onSend, onStop }) {
+  constructor({ onSend, onStop, onUp, options }) {
     this.#onSend = onSend;
+    this.#onUp = onUp;
     this.#stop = button("Stop", {
       icon: "stop", kind: "stop", testid: "stop", title: "Stop the answer (Esc)", hidden: true, on: onStop,
     });
-    const hint = coarsePointer() ? "Leave out patient identifiers" : "Enter sends, Shift+Enter makes a new line";
+    const hint = coarsePointer() ? "Leave out patient identifiers" : "Enter sends, Shift+Enter makes a new line, ↑ goes to the answer";
     this.element = h("form", { class: "composer", on: { submit: (event) => { event.preventDefault(); this.#submit(); } } },
       h("div", { class: "composer-box" }, this.#field, h("div", { class: "composer-buttons" }, this.#send, this.#stop)),
-      h("div", { class: "composer-foot" }, h("p", { class: "composer-hint", text: hint }), this.#meter.element));
+      options.element,
+      h("div", { class: "composer-foot" }, options.hint, h("p", { class: "composer-hint", text: hint }), this.#meter.element));
   }
 
   /** Turn to another conversation, with its own draft. */
@@ -112,6 +118,10 @@ export class Composer {
   }
 
   #pressed(event) {
+    if (event.key === "ArrowUp" && this.#field.value === "" && !event.isComposing) {
+      event.preventDefault();
+      this.#onUp();
+    }
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229 || coarsePointer()) return;
     event.preventDefault();
     this.#submit();

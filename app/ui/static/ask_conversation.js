@@ -9,12 +9,31 @@ export const idInUrl = () => new URLSearchParams(location.search).get("c");
 export const addressOf = (id) => (id ? `${location.pathname}?c=${encodeURIComponent(id)}` : location.pathname);
 
 const TOPIC_CHARACTERS = 600;
+const leading = (text) => [...text].slice(0, TOPIC_CHARACTERS).join("").toWellFormed();
 
 /** The Practise page with questions on `text`, and the way back to this conversation. */
 export function practiceOn(conversation, text) {
-  const topic = encodeURIComponent([...text].slice(0, TOPIC_CHARACTERS).join("").toWellFormed());
+  const topic = encodeURIComponent(leading(text));
   const back = conversation.id ? `&from=${encodeURIComponent(conversation.id)}` : "";
   return `/practise#topic=${topic}${back}`;
+}
+
+/** The question that `message` answers, or `message` itself where it is a question; undefined where there is none. */
+export function askedBy({ messages }, message) {
+  if (message.role === "user") return message;
+  return messages.slice(0, messages.indexOf(message)).findLast((one) => one.role === "user");
+}
+
+/** What the last answer took for granted, up to the one that answers `question`, or to the end without one. */
+export function assumptionsOf({ messages }, question = null) {
+  const upTo = question ? messages.slice(0, messages.indexOf(question) + 2) : messages;
+  return upTo.findLast(({ grounds }) => grounds)?.grounds.assumptions ?? {};
+}
+
+/** The Evidence page with the question that `message` answers and the passages that it stands on. */
+export function weighing(conversation, message, passages) {
+  const question = encodeURIComponent(leading(askedBy(conversation, message)?.text ?? ""));
+  return `/evidence#q=${question}&p=${passages.map(({ id }) => id).join(",")}`;
 }
 
 /** A question that another page wants asked ("/#ask=..."), taken out of the address; "" where there is none. */

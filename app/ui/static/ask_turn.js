@@ -4,9 +4,10 @@ import { ApiError, call, events } from "./api.js";
 
 const BROKE = "The connection broke before the answer was complete.";
 
-function request(conversation, text, replaced) {
+function request(conversation, text, replaced, options) {
   const history = conversation.messages.map(({ role, text: words }) => ({ role, text: words }));
   return {
+    ...options,
     conversation: conversation.id,
     message: text,
     replace: conversation.private ? null : replaced?.id ?? null,
@@ -29,9 +30,12 @@ export class Turn {
    */
   finished;
 
-  /** `replaced`: the user message that gives way, or null; `page`: onConversation() once it has an id, onContext(). */
-  constructor(conversation, text, replaced, page) {
-    const body = request(conversation, text, replaced);
+  /**
+   * `replaced`: the user message that gives way, or null; `options`: sources, ungrounded, template, assumptions;
+   * `page`: onConversation() once it has an id, onContext().
+   */
+  constructor(conversation, text, replaced, options, page) {
+    const body = request(conversation, text, replaced, options);
     this.#conversation = conversation;
     this.#page = page;
     this.#view = conversation.thread.begin(text);
@@ -66,7 +70,9 @@ export class Turn {
     if (event.dropped_turns > 0) this.#view.dropped(event.dropped_turns);
     if (event.type === "turn") this.#accepted(event);
     else if (event.type === "end") this.#ended(event);
+    else if (event.type === "sources") this.#view.sources(event);
     else if (event.type === "text") this.#view.text(event);
+    else if (event.type === "draft") this.#view.text(event, true);
     else if (!this.#stopAsked) this.#waiting(event);
   }
 

@@ -29,7 +29,8 @@ function navigation(current) {
     href, text: label, "aria-current": name === current ? "page" : undefined, data: { testid: `nav-${name}` },
   });
   return h("nav", { class: "site-nav", "aria-label": "Pages" },
-    link("ask", "Ask", "/"), link("practise", "Practise", "/practise"), link("models", "Models", "/models"));
+    link("ask", "Ask", "/"), link("library", "Library", "/library"), link("evidence", "Evidence", "/evidence"),
+    link("practise", "Practise", "/practise"), link("models", "Models", "/models"));
 }
 
 /** Opens and closes the left column where the screen is narrow. */

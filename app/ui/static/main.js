@@ -3,7 +3,10 @@
 // Knows nothing of what the pages show.
 import { applyTheme } from "./prefs.js";
 
-const PAGES = { "llamacare-ask": "./ask.js", "llamacare-practise": "./practise.js", "llamacare-models": "./models.js" };
+const PAGES = {
+  "llamacare-ask": "./ask.js", "llamacare-library": "./library.js", "llamacare-evidence": "./evidence.js",
+  "llamacare-practise": "./practise.js", "llamacare-models": "./models.js",
+};
 
 const KEYBOARD_PX = 120;
 

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 const percent = (share) => `${Math.round(100 * share)}`;
-const OVER_ALL = "all"; // as app/earned.py names the skill over every question
+const OVER_ALL = "all"; // as app/earned.py names the skill over every exam question
 const LEGEND = "Band: 95 % interval. Mark: share right. Line: chance, what one constant answer would get.";
 
 function bar({ accuracy, low, high, chance, earned }) {
@@ -28,7 +28,7 @@ function words({ accuracy, low, high, n, chance, earned, few }) {
 
 function row(skill) {
   return h("li", { class: "skill", data: { testid: "skill", name: skill.name, earned: skill.earned } },
-    h("span", { class: "skill-name", text: skill.name === OVER_ALL ? "All questions" : skill.name }),
+    h("span", { class: "skill-name", text: skill.name === OVER_ALL ? "All exam questions" : skill.name }),
     bar(skill), words(skill));
 }
 
