@@ -128,11 +128,16 @@ class Ground:
     def _ranked(self, result: SearchResult, shown: _Numbered) -> list[Block]:
         titles = {found.passage.document: found.passage.title for found in reversed(result.found)}
         order = list(dict.fromkeys(found.passage.document for found in result.found))[:RANKED]
-        return [
-            self._block(part, f"{rank}. {titles[document]}: {part.heading.lower()}", self._for_part(part, [document]), shown)
-            for rank, document in enumerate(order, start=1)
-            for part in self.template.parts
-        ]
+        blocks: list[Block] = []
+        for document in order:
+            rank = 1 + len(blocks) // len(self.template.parts)
+            found = [
+                self._block(part, f"{rank}. {titles[document]}: {part.heading.lower()}", self._for_part(part, [document]), shown)
+                for part in self.template.parts
+            ]
+            if any(block.quotes for block in found):  # a candidate that nothing speaks of is none
+                blocks += found
+        return blocks or [Block("", missing=NO_SENTENCE)]
 
     def _for_part(self, part: Part, documents: Sequence[str]) -> Sequence[Found]:
         query = f"{self._query} {' '.join(part.cues)}"
