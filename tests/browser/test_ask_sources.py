@@ -314,6 +314,7 @@ def test_a_phone_shows_it_all_without_sideways_scrolling(new_visitor: NewVisitor
     the(page, "composer").fill(ASKED)
     the(page, "send").tap()
     await_sources(page)
+    expect(the(page, "draft-toggle")).to_be_visible()  # with the model's first word; an answer stopped before it has no draft
     stop(page)
     the(page, "draft-toggle").tap()
     the(page, "assumption").last.tap()
