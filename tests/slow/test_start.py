@@ -115,13 +115,17 @@ def test_an_answer_that_the_applications_death_cut_off_is_kept_and_marked(tmp_pa
         started.await_engine(lambda engine: engine["state"] == "ready")
         request = urllib.request.Request(
             f"{started.address}/api/ask",
-            data=json.dumps({"message": "Tell me everything about the heart, in many words."}).encode(),
+            data=json.dumps(
+                {"message": "Tell me everything about the heart, in many words.", "sources": {"scope": "none"}}
+            ).encode(),
             headers={HEADER: token, "content-type": "application/json"},
         )
         stream = urllib.request.urlopen(request, timeout=60)
         texts = 0
         while texts < 2:
-            texts += b'"type": "text"' in stream.readline()
+            line = stream.readline()
+            assert line, "the stream ended before its second word"
+            texts += b'"type": "text"' in line
         os.kill(started.pid, signal.SIGKILL)
         stream.close()
         shutil.copytree(started.data_dir, tmp_path / "kept")
