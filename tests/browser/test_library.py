@@ -466,3 +466,16 @@ def test_a_passage_is_found_and_opened_by_keyboard_alone(page: Page) -> None:
     expect(the(page, "passage-asked").locator("mark").first).to_have_text("thimbleberry")
     press(page, "Escape")
     expect(the(page, "found-open").first).to_be_focused()
+
+
+def test_a_list_drawn_anew_behind_an_open_document_gives_the_focus_back_to_its_row(page: Page) -> None:
+    add(page, file("quokka.md", NOTE))
+    find(page, "thimbleberry")
+    the(page, "found-open").first.focus()
+    press(page, "Enter")
+    expect(the(page, "passage-asked")).to_be_visible()
+    row = the(page, "found").first.element_handle()
+    the(page, "library-search").dispatch_event("input")  # a search, as a file that was just added starts one
+    page.wait_for_function("(row) => !row.isConnected", arg=row)
+    press(page, "Escape")
+    expect(the(page, "found-open").first).to_be_focused()

@@ -7,6 +7,7 @@ import { addressOf } from "./document_viewer_head.js";
 import { buildFrame } from "./frame.js";
 import { AddPanel } from "./library_add.js";
 import { DocumentList } from "./library_list.js";
+import { keepFocus } from "./library_redraw.js";
 import { TextSearch } from "./library_search.js";
 
 const LEAD = "Answers on the Ask page quote these documents, and open them at the passage.";
@@ -84,9 +85,13 @@ class LibraryPage {
     this.#viewer?.close();
     if (!wanted) return;
     const marks = this.#wanted?.id === wanted.passage ? this.#wanted.marks : [];
+    const giveFocusBack = keepFocus(); // the dialog would give it to a row that may be drawn anew meanwhile
     const viewer = openPassage({ ...wanted, marks, here: true });
     this.#viewer = viewer;
-    viewer.closed.then(() => this.#left(viewer));
+    viewer.closed.then(() => {
+      giveFocusBack();
+      this.#left(viewer);
+    });
   }
 
   /** The reader closed the document: the address follows. */
