@@ -61,6 +61,20 @@ POINTERS = {
     "this",
     "those",
 }
+# Words that lean on another sentence wherever they stand; "the same" only with a noun that its own sentence explains.
+LEANING = re.compile(
+    r"\b(?:this|these|former|latter|aforementioned|as above|the same (?!admission|day|errors|holds|hour|rules|time|volume))\b",
+    re.IGNORECASE,
+)
+DOSE = re.compile(r"\d (?:mg|mcg|g|units?)(?:/kg)?\b(?!/)")
+ROUTES = re.compile(r"by mouth|\boral|chewed|intraven|intramusc|subcut|nebulized|inhaled|rectal|buccal", re.IGNORECASE)
+NO_DOSE = ("suppression test", "Proteinuria")  # an amount of milligrams that nobody is given
+BRITISH = re.compile(
+    r"\b(?:\w*(?:haem|anaemi|(?<!angi)oedema|oesoph|paediat|diarrhoe|leucocyt|tumour|colour|isation)\w*"
+    r"|foet\w*|fibre|litre|centre|commonest|whilst|afterwards|(?:in|to) hospital(?! patient))\b",
+    re.IGNORECASE,
+)
+HELP = re.compile(r"emergency|at once|same day|urgent|crisis line|to the hospital", re.IGNORECASE)
 # What each of the questions on the Ask page is answered from: a page, and words that one of its sentences holds together.
 ASKED = {
     "acute-kidney-injury-prerenal-tubular-necrosis": (("bedside", "prerenal azotemia"), ("urine", "acute tubular necrosis")),
@@ -143,6 +157,25 @@ def test_no_sentence_stands_twice(pages: list[Page]) -> None:
 
 def test_no_sentence_begins_with_a_word_that_points_elsewhere(pages: list[Page]) -> None:
     assert [line for line in lines(pages) if line[1].split()[0].casefold() in POINTERS] == []
+
+
+def test_no_sentence_leans_on_another_one(pages: list[Page]) -> None:
+    assert [line for line in lines(pages) if LEANING.search(line[1])] == []
+
+
+def test_a_dose_says_how_the_drug_is_given(pages: list[Page]) -> None:
+    doses = [line for line in lines(pages) if DOSE.search(line[1]) and not any(words in line[1] for words in NO_DOSE)]
+    assert len(doses) > 20
+    assert [line for line in doses if not ROUTES.search(line[1])] == []
+
+
+def test_patients_are_told_when_to_get_help(pages: list[Page]) -> None:
+    diseases = [page for page in pages if page.fields["system"] != "biostatistics and ethics"]
+    assert [page.name for page in diseases if not HELP.search(dict(page.sections)["For patients"])] == []
+
+
+def test_the_spelling_is_american(pages: list[Page]) -> None:
+    assert [line for line in lines(pages) if BRITISH.search(line[1])] == []
 
 
 def test_every_sentence_is_whole_and_can_be_quoted(pages: list[Page]) -> None:
