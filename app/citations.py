@@ -30,6 +30,10 @@ _LIST_HEAD = re.compile(
     re.IGNORECASE,
 )
 _LISTED = re.compile(rf"[ \t]*(?:[-*+•]|\[?\d{{1,3}}[\].)])|.*(?:{_YEAR}|https?://|doi|www\.)", re.IGNORECASE)
+# An interval stands in such brackets too: "95% CI [2, 7]".
+_BEFORE_INTERVAL = re.compile(r"(?:\bCI|\bCrI|\bIQR|\b(?:interval|intervals|range))[ \t]{0,2}[:=,]?[ \t]{0,2}\Z", re.IGNORECASE)
+_REFERENCE_LIKE = re.compile(rf"{_YEAR}|https?://|www\.|\bdoi\b|\bet al\b|\bPMID\b|journal|guideline|textbook", re.IGNORECASE)
+_SOURCES = re.compile(r"\W*sources?\W*\Z", re.IGNORECASE)
 _STANDING = "a reference that was removed"
 
 
@@ -62,7 +66,9 @@ def _without_list(text: str, passages: Sequence[str]) -> tuple[str, int]:
     for place in range(len(lines) - 1, -1, -1):
         if _LIST_HEAD.match(lines[place].strip()[:80]):
             listed = [line for line in lines[place + 1 :] if line.strip()]
-            if listed and all(_LISTED.match(line[:600]) for line in listed):
+            # "Sources" may head where a poison comes from as well; "References" heads nothing else.
+            telling = _SOURCES.match(lines[place][:80]) is None or any(_REFERENCE_LIKE.search(line[:600]) for line in listed)
+            if telling and listed and all(_LISTED.match(line[:600]) for line in listed):
                 kept = sum(any(line.strip(" \t-*+•") in passage for passage in passages) for line in listed)
                 return "\n".join(lines[:place]).rstrip(), len(listed) - kept
             break
@@ -79,6 +85,8 @@ def _links(text: str, count: int, passages: Sequence[str]) -> Iterator[_Cut]:
 
 def _marks(text: str, count: int, passages: Sequence[str]) -> Iterator[_Cut]:
     for match in _MARK.finditer(text):
+        if _BEFORE_INTERVAL.search(text, max(0, match.start() - 16), match.start()):
+            continue
         numbers = [int(number) for number in re.findall(r"\d{1,4}", match.group().partition("†")[0])]
         yield _Cut(match.start(), match.end(), "", sum(not 1 <= number <= count for number in numbers))
 

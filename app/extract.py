@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.records import Passage, Quote
+from app.roots import root_of
 from app.sentences import Span, sentences
-from app.statements import root_of
 from app.words import is_common, is_stop, words
 
 LEAST = 0.3  # share of the question's weight that a sentence must carry, itself or by its section and title

@@ -1,4 +1,4 @@
-"""Whether a stretch of a passage says otherwise than a claim, or says it only under a condition. Pure, lexical.
+"""Whether a passage's sentence says otherwise than a claim: the opposite, other roles, another number. Pure, lexical.
 
 Each check answers in words, or "" where it finds nothing. They are made to find too much rather than too little: what they find
 keeps a claim from being called supported.
@@ -6,11 +6,12 @@ keeps a claim from being called supported.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
-from app.quantities import Quantity, rival, same
-from app.statements import AUXILIARY, Statement, Term, root_of, spelled_out
+from app.quantities import bounds_clash, rival, same
+from app.roots import root_of
+from app.statements import Statement, Term
 
 _PAIRS = (
     ("raise", "lower"),
@@ -60,6 +61,13 @@ _PAIRS = (
     ("systolic", "diastolic"),
     ("sensitive", "specific"),
     ("most", "least"),
+    ("more", "equally"),
+    ("less", "equally"),
+    ("useful", "useless"),
+    ("superior", "inferior"),
+    ("superficial", "deep"),
+    ("bilateral", "unilateral"),
+    ("dominant", "recessive"),
 )
 _PREFIXES = (("hyper", "hypo"), ("tachy", "brady"), ("intra", "extra"), ("macro", "micro"), ("poly", "oligo"))
 # What one thing does to another: (root, whether the agent stands behind it).
@@ -78,31 +86,11 @@ _ACTS = (
     "precede",
 )
 _ORDERS = ("than", "before", "after", "to", "over")
-_HEDGES = frozenset(
-    {"may", "might", "could", "can", "possible", "possibly", "sometimes", "occasionally", "rarely", "some", "few"}
-)
-_HEDGED = _HEDGES | frozenset(
-    {"risk", "potential", "potentially", "likely", "chance"}
-)  # what keeps a claim from being stronger than these
-_ABSOLUTES = frozenset({"all", "every", "always", "never", "only", "any", "each", "best", "first", "last", "most"})
-_CONDITIONS = frozenset({"if", "unless", "except", "only", "when", "once", "where", "provided"})
-_LIMITS = frozenset({"with", "without", "in", "among", "during"})
-_GROUPS = (
-    "child infant newborn neonate adult woman man elderly adolescent smoker pregnant mild moderate severe stable unstable acute "
-    "chronic outpatient inpatient trimester female male young healthy"
-)
 
 
 def contradicts(claim: Statement, stretch: Statement) -> str:
     """How the stretch says the opposite of the claim, as "it has 'not'"; "" where it does not."""
     return _denial(claim, stretch) or _opposite(claim, stretch) or _turned(claim, stretch) or _other_number(claim, stretch)
-
-
-def narrows(claim: Statement, stretch: Statement, known: frozenset[str]) -> str:
-    """How the stretch says less than the claim, as "it says 'may'"; "" where it does not. ``known``: roots of what the passage is
-    about, which a claim need not repeat."""
-    said = _hedge(claim, stretch) or _absolute(claim, stretch) or _group(claim, stretch)
-    return said or _condition(claim, stretch) or _attached(claim, stretch) or _added(claim, stretch, known)
 
 
 def _denial(claim: Statement, stretch: Statement) -> str:
@@ -112,20 +100,20 @@ def _denial(claim: Statement, stretch: Statement) -> str:
     there = {term.root for term in stretch.content if term.denied and term.root in shared}
     plain = {term.root for term in stretch.content if not term.denied}
     if here and not there:
-        return f"this sentence denies '{_word(claim, here)}', it does not"
+        return f"this sentence denies '{claim.written(here)}', it does not"
     if there - here - plain and not here & there:
-        return f"it denies '{_word(stretch, there - here - plain)}', this sentence does not"
+        return f"it denies '{stretch.written(there - here - plain)}', this sentence does not"
     return ""
 
 
 def _opposite(claim: Statement, stretch: Statement) -> str:
     mine, theirs = claim.roots, stretch.roots
-    for one, other in _roots(_PAIRS):
+    for one, other in _opposites():
         for a, b in ((one, other), (other, one)):
             if a not in mine or b in mine or b not in theirs:
                 continue
             if a not in theirs or _stands_by_other(claim, stretch, a, b):
-                return f"it has '{_word(stretch, {b})}' where this has '{_word(claim, {a})}'"
+                return f"it has '{stretch.written({b})}' where this has '{claim.written({a})}'"
     for term in claim.content:
         for one, other in _PREFIXES:
             for a, b in ((one, other), (other, one)):
@@ -137,13 +125,13 @@ def _opposite(claim: Statement, stretch: Statement) -> str:
 
 def _crossed(claim: Statement, stretch: Statement) -> str:
     """Both sides of a pair stand in both texts, by other neighbours: high sodium and low potassium."""
-    for a, b in _roots(_PAIRS):
+    for a, b in _opposites():
         if (
             {a, b} <= claim.roots & stretch.roots
             and _stands_by_other(claim, stretch, a, b)
             and _stands_by_other(claim, stretch, b, a)
         ):
-            return f"'{_word(claim, {a})}' and '{_word(claim, {b})}' are the other way round in it"
+            return f"'{claim.written({a})}' and '{claim.written({b})}' are the other way round in it"
     return ""
 
 
@@ -172,7 +160,7 @@ def _turned(claim: Statement, stretch: Statement) -> str:
                 first = (_all(agents) - _all(patients)) & (_all(targets) - _all(others))
                 second = (_all(patients) - _all(agents)) & (_all(others) - _all(targets))
                 if first and second:
-                    return f"'{_word(claim, first)}' and '{_word(claim, second)}' stand the other way round in it"
+                    return f"'{claim.written(first)}' and '{claim.written(second)}' stand the other way round in it"
     return ""
 
 
@@ -196,20 +184,18 @@ def _all(terms: Sequence[Term]) -> set[str]:
 
 def _other_number(claim: Statement, stretch: Statement) -> str:
     """A number of the claim is another one in the stretch, or stands there by another word."""
+    stated = list(zip(stretch.quantities, stretch.places, strict=True))
+    foreign = [(q, place) for q, place in stated if not any(same(mine, q) for mine in claim.quantities)]
     for quantity, place in zip(claim.quantities, claim.places, strict=True):
-        where = [p for q, p in zip(stretch.quantities, stretch.places, strict=True) if same(quantity, q)]
-        rivals = [(q, p) for q, p in zip(stretch.quantities, stretch.places, strict=True) if _rivals(claim, stretch, quantity, q)]
+        where = [(q, p) for q, p in stated if same(quantity, q)]
+        rivals = [(q, p) for q, p in foreign if rival(quantity, q) or quantity.dimension == q.dimension == ""]
+        if where and all(bounds_clash(quantity, q) for q, _ in where):
+            return f"it has '{where[0][0].text}' as another bound or change"
         if rivals and not where:
             return f"it has '{rivals[0][0].text}' where this has '{quantity.text}'"
-        if rivals and _by_another(claim, stretch, place, where, [p for _, p in rivals]):
+        if rivals and _by_another(claim, stretch, place, [p for _, p in where], [p for _, p in rivals]):
             return f"'{quantity.text}' belongs to something else in it"
     return ""
-
-
-def _rivals(claim: Statement, stretch: Statement, quantity: Quantity, other: Quantity) -> bool:
-    known = any(same(mine, other) for mine in claim.quantities)
-    bare = quantity.dimension == other.dimension == "" and not same(quantity, other)
-    return not known and (rival(quantity, other) or bare)
 
 
 def _by_another(claim: Statement, stretch: Statement, place: int, where: Sequence[int], rivals: Sequence[int]) -> bool:
@@ -224,100 +210,7 @@ def _by_another(claim: Statement, stretch: Statement, place: int, where: Sequenc
     return votes > 0
 
 
-def _carrying(claim: Statement, stretch: Statement) -> set[int]:
-    """The clauses of the stretch in which the claim's words stand: the one with most of them, and those with two or more."""
-    mine = {term.root for term in claim.content}
-    counted = Counter(term.clause for term in stretch.content if term.root in mine)
-    return {clause for clause, count in counted.items() if count >= 2} | {_main(claim, stretch)}
-
-
-def _hedge(claim: Statement, stretch: Statement) -> str:
-    if {t.word.casefold() for t in claim.terms} & _HEDGED:
-        return ""
-    carrying = _carrying(claim, stretch)
-    hedge = next((t.word for t in stretch.terms if t.clause in carrying and t.word.casefold() in _HEDGES), "")
-    return f"it says '{hedge}', which this leaves out" if hedge else ""
-
-
-def _absolute(claim: Statement, stretch: Statement) -> str:
-    added = next((t.word for t in claim.terms if t.word.casefold() in _ABSOLUTES and t.root not in stretch.roots), "")
-    return f"it does not say '{added}'" if added else ""
-
-
-def _group(claim: Statement, stretch: Statement) -> str:
-    carrying, groups = _carrying(claim, stretch), {root_of(word) for word in _GROUPS.split()}
-    short = {term for mine in claim.terms for term in spelled_out(mine.word, stretch.terms)}
-    for term in stretch.terms:
-        if term.clause in carrying and term.root in groups - claim.roots and term not in short:
-            return f"it speaks of '{term.word}', which this leaves out"
-    return ""
-
-
-def _condition(claim: Statement, stretch: Statement) -> str:
-    """The stretch says it only under a condition of which the claim has no word."""
-    main = _main(claim, stretch)
-    for place, term in enumerate(stretch.terms):
-        if term.word.casefold() not in _CONDITIONS:
-            continue
-        opens = place == 0 or stretch.terms[place - 1].clause != term.clause
-        governed = term.clause if not opens else max(term.clause - 1, 0) if term.clause else 1
-        under = [t for t in stretch.terms[place + 1 :] if t.clause == term.clause and t.content]
-        kept = [t for t in under if t.root in claim.roots]
-        if governed == main and len(kept) * 2 < len(under):
-            condition = " ".join(t.word for t in stretch.terms[place : place + 4])
-            return f"it says so with a condition ('{condition} …'), which this leaves out"
-    return ""
-
-
-def _added(claim: Statement, stretch: Statement, known: frozenset[str]) -> str:
-    """What the stretch says it of, as "with aura" or "in smokers", of which the claim has no word."""
-    main = _main(claim, stretch)
-    for place, term in enumerate(stretch.terms):
-        if term.word.casefold() not in _LIMITS or term.clause != main or place == 0:
-            continue
-        under = _after(stretch, place)
-        if any(t.specific and t.root not in claim.roots | known for t in under):
-            return f"it says so '{term.word} {' '.join(t.word for t in under)}', which this leaves out"
-    return ""
-
-
-def _attached(claim: Statement, stretch: Statement) -> str:
-    """A word of the claim has another "in …" or "with …" behind it in the stretch than in the claim."""
-    for place, term in enumerate(claim.terms):
-        word = term.word.casefold()
-        before = [t for t in claim.terms[:place] if t.content]
-        if word not in _LIMITS or not before or not _after(claim, place):
-            continue
-        for at, other in enumerate(stretch.terms):
-            follows = [n for n in range(at, len(stretch.terms)) if stretch.terms[n].word.casefold() == word]
-            under = _after(stretch, follows[0]) if other.root == before[-1].root and follows else []
-            if any(t.specific and t.root not in claim.roots for t in under):
-                return f"it has '{other.word} {word} {' '.join(t.word for t in under)}'"
-    return ""
-
-
-def _after(stretch: Statement, place: int) -> list[Term]:
-    """The content words right behind a preposition, three at most: "signs" and "sepsis" of "without signs of sepsis"."""
-    under: list[Term] = []
-    for term in stretch.terms[place + 1 : place + 7]:
-        ends = term.clause != stretch.terms[place].clause or (under and not term.content and term.word.casefold() != "of")
-        if ends or term.word.casefold() in AUXILIARY:
-            break
-        under += [term] if term.content else []
-    return under[:3]
-
-
-def _main(claim: Statement, stretch: Statement) -> int:
-    """The clause of the stretch that has most of the claim's words; -1 for none."""
-    mine = {term.root for term in claim.content}
-    counted = Counter(term.clause for term in stretch.content if term.root in mine)
-    return counted.most_common(1)[0][0] if counted else -1
-
-
-def _word(said: Statement, roots: set[str] | frozenset[str]) -> str:
-    """The first word of the sentence with one of the roots, as it is written."""
-    return next((term.word for term in said.terms if term.root in roots), "")
-
-
-def _roots(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(root_of(one), root_of(other)) for one, other in pairs]
+@lru_cache(maxsize=1)
+def _opposites() -> tuple[tuple[str, str], ...]:
+    """The roots of the pairs."""
+    return tuple((root_of(one), root_of(other)) for one, other in _PAIRS)

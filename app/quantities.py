@@ -67,20 +67,36 @@ _TIMELY = frozenset({"time", "months"})
 _NUMBER = re.compile(
     r"(?<![\w.,/])(?P<sign>[-−](?=\d))?(?P<digits>\d{1,3}(?:,\d{3}){1,5}(?!\d)|\d{1,18})(?P<rest>\.\d{1,9})?(?![\d]|[.,]\d)"
     r"|(?<=/)(?P<after>\d{1,6})(?!\d)"
-    r"|\b(?P<spelled>[a-z]{3,7})\b",
+    r"|\b(?P<spelled>once(?=\W*\Z|[.,;)]|\W+(?:daily|weekly|monthly|yearly|hourly|an?|per|every|each|only|or|more|at|by|for|and)\b)"
+    r"|(?!once\b)[a-z]{3,7})\b",
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"[ \t\u00a0\u202f-]{0,2}(%|mm[ ]?Hg\b|per[ ]cent\b|[µμ°º]?[A-Za-z]{1,12}[²³23]?(?![A-Za-z\d]))")
 _PER = re.compile(
     r"[ \t]{0,2}(?:/[ \t]?|(?:per|a|an|each|every)[ \t]{1,2})([A-Za-zµ]{1,12}[²³23]?)|[ \t]{1,2}([a-z]{4,7}ly|daily)\b"
 )
+_LEAST = re.compile(
+    r"(?:(?<!no )(?<!not )\b(?:more|greater|longer|older|higher) than|\b(?:at least|no less than|not less than|minimum(?: of)?"
+    r"|above|over|exceeds?|exceeding)|[>≥]=?)[ \t]{0,2}(?:(?:an?|the)[ \t](?:[a-z]{2,12} of[ \t])?|about[ \t])?\Z",
+    re.IGNORECASE,
+)
+_MOST = re.compile(
+    r"(?:\b(?:less|fewer|shorter|younger|lower) than|\b(?:at most|no more than|not more than|maximum(?: of)?|up to|below|under)"
+    r"|[<≤]=?)[ \t]{0,2}(?:(?:an?|the)[ \t](?:[a-z]{2,12} of[ \t])?|about[ \t])?\Z",
+    re.IGNORECASE,
+)
+_OR_MORE = re.compile(r",?[ \t]{1,2}(?:or|and)[ \t](?:more|above|over|older|higher|longer|greater)\b", re.IGNORECASE)
+_OR_LESS = re.compile(r",?[ \t]{1,2}(?:or|and)[ \t](?:less|fewer|below|under|younger|lower|shorter)\b", re.IGNORECASE)
+_CHANGE = re.compile(r"[a-z)][ \t]{1,2}(by|to)[ \t]{1,2}(?:an?[ \t]|about[ \t])?\Z", re.IGNORECASE)
+_BOUND = 32  # characters before a number in which its bound stands
 _JOIN = re.compile(r"[ \t]{0,2}(?:-|–|−|/|to|and|or|bis)[ \t]{0,2}\Z")
 
 
 @dataclass(frozen=True)
 class Quantity:
     """A number from ``start`` to ``end`` of its text, its unit with it. ``value`` in the least unit of its ``dimension``, which
-    is "" for a bare number; ``per``: what it is counted on, as "kg" or "day", or ""."""
+    is "" for a bare number; ``per``: what it is counted on, as "kg" or "day", or ""; ``bound``: "least" for "at least 5", "most"
+    for "up to 5", "by" and "to" for what something changes by and to, or ""."""
 
     start: int
     end: int
@@ -88,6 +104,7 @@ class Quantity:
     dimension: str = ""
     per: str = ""
     text: str = ""
+    bound: str = ""
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -99,13 +116,15 @@ def quantities(text: str) -> list[Quantity]:
             number, unit = _bare(after.text)
             value = now.value * after.value / number if number else now.value
             found[place] = replace(now, value=value, dimension=after.dimension, per=after.per, text=now.text + unit)
-    return found
+    return [replace(quantity, bound=_bound(text, quantity)) for quantity in found]
 
 
 def same(claimed: Quantity, stated: Quantity) -> bool:
     """Whether what is stated is what is claimed. What a claim counts on a time ("a day") may be left out of it, nothing else may;
     an age may stand without its years, a share without its sign."""
     if claimed.dimension != stated.dimension:
+        if {claimed.dimension, stated.dimension} not in ({"months", ""}, {"share", ""}):
+            return False
         loose = {(claimed.dimension, claimed.value), (stated.dimension, stated.value)}
         years = loose == {("months", max(claimed.value, stated.value)), ("", min(claimed.value, stated.value))}
         if years and max(claimed.value, stated.value) == 12 * min(claimed.value, stated.value):
@@ -119,6 +138,26 @@ def same(claimed: Quantity, stated: Quantity) -> bool:
 def rival(claimed: Quantity, stated: Quantity) -> bool:
     """Whether the two measure the same thing and differ."""
     return claimed.dimension == stated.dimension and claimed.dimension != "" and not same(claimed, stated)
+
+
+def bounds_clash(claimed: Quantity, stated: Quantity) -> bool:
+    """Whether one is a floor and the other a ceiling, or one a change and the other its result."""
+    return {claimed.bound, stated.bound} in ({"least", "most"}, {"by", "to"})
+
+
+def bounds_differ(claimed: Quantity, stated: Quantity) -> bool:
+    """Whether one alone is a floor or a ceiling: "5" is neither "at least 5" nor "up to 5"."""
+    return claimed.bound != stated.bound and not {claimed.bound, stated.bound}.isdisjoint({"least", "most"})
+
+
+def _bound(text: str, quantity: Quantity) -> str:
+    before = text[max(0, quantity.start - _BOUND) : quantity.start]
+    if _MOST.search(before) or _OR_LESS.match(text, quantity.end):
+        return "most"
+    if _LEAST.search(before) or _OR_MORE.match(text, quantity.end):
+        return "least"
+    changed = _CHANGE.search(before)
+    return changed.group(1).casefold() if changed else ""
 
 
 def _read(text: str, match: re.Match[str]) -> Quantity | None:

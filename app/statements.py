@@ -1,82 +1,19 @@
 """A sentence as what it says: its terms in their order, which of them are denied, in which clause each stands, its quantities.
 
-Pure. Terms that mean the same share a root: forms of one word, British and American spellings, a small table of synonyms.
+Pure. Terms that mean the same share a root (`app.roots`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from app.quantities import Quantity, quantities
-from app.words import Word, is_common, is_stop, stem, words
+from app.roots import root_of
+from app.words import Word, is_common, is_stop, words
 
-# Each line: words of one meaning where medicine is written about. The first one's root stands for all.
-_SYNONYMS = """
-kidney renal
-lack deficiency deficient
-heart cardiac
-lung pulmonary
-adrenaline epinephrine
-noradrenaline norepinephrine
-salbutamol albuterol
-paracetamol acetaminophen
-rifampicin rifampin
-child children pediatric paediatric
-woman women
-man men
-lower reduce decrease diminish lessen reduction fall falls drop drops
-raise increase elevate elevation rise rises
-stop discontinue cease
-start begin initiate commence
-give given gave administer receive use used administration
-take taken
-check measure monitor measurement
-cause causes produce provoke induce lead leads result
-trigger precipitate
-show shows indicate
-contain hold
-avoid contraindicated contraindication forbidden avoidance
-usual typical common frequent often commonly frequently usually typically
-rare uncommon infrequent rarely
-week weekly
-day daily
-month monthly
-hour hourly
-surgery surgical operate operation operated
-radiograph xray
-sufficient enough
-immediate immediately urgently
-main chief leading major
-drug medicine medication
-treat treatment therapy treated
-bleed bleeding haemorrhage
-fever febrile pyrexia
-itch pruritus
-breathlessness dyspnoea
-tiredness fatigue tired
-require need necessary
-continue goes
-protect stabilise
-severe serious
-clot thrombus
-duodenum duodenal
-rectum rectal
-brain cerebral
-chest thoracic
-abdomen abdominal
-spine spinal
-vein venous
-vertebra vertebrae vertebral
-uterus uterine
-stomach gastric
-skin cutaneous
-pancreas pancreatic
-inject injected injection
-spasm bronchospasm
-"""
 _PHRASES = (
     (re.compile(r"\bcomputed tomography\b", re.IGNORECASE), "CT"),
     (re.compile(r"\bmagnetic resonance imaging\b", re.IGNORECASE), "MRI"),
@@ -86,127 +23,39 @@ _PHRASES = (
     (re.compile(r"\bNSAIDs\b"), "NSAID"),
     (re.compile(r"\boperated on at once\b", re.IGNORECASE), "immediate surgery"),
     (re.compile(r"\bat once\b", re.IGNORECASE), "immediately"),
+    (re.compile(r"\b(?:prior to|previous to|in advance of)\b", re.IGNORECASE), "before"),
+    (re.compile(r"(?<!the )\b(?:following|subsequent to)\b(?= \w)", re.IGNORECASE), "after"),
+    (re.compile(r"\bas (?!well|soon|long|far|much|many)(\w+) as\b", re.IGNORECASE), r"equally \1 as"),
+    (re.compile(r"\b(?:every|each) (hour|week|month|year)\b", re.IGNORECASE), r"\1ly"),
+    (re.compile(r"\b(?:every|each) day\b", re.IGNORECASE), "daily"),
     (re.compile(r"\bfor life\b|\blifelong\b", re.IGNORECASE), "life long"),
 )
-_TAILS = ("atori", "ation", "ment", "anci", "enci", "anc", "enc", "ant", "ent", "ori", "iv", "ic", "al", "i", "e")
-ROOT = 5  # characters that a root keeps at least when an ending is cut
 
 DENIALS = frozenset({"not", "no", "without", "never", "cannot", "neither", "nor", "fail", "unabl"})
+_SCARCELY = frozenset({"hardly", "scarcely", "barely", "seldom", "doubt", "doubtful", "unlike", "unlikely", "myth"})
 _SHUNNED = frozenset({"avoid", "withhold", "withheld", "unsaf", "useless", "ineffect"})
-_OPENERS = frozenset(
-    {
-        "but",
-        "whereas",
-        "although",
-        "though",
-        "however",
-        "because",
-        "since",
-        "so",
-        "while",
-        "unless",
-        "except",
-        "if",
-        "when",
-        "once",
-    }
-    | {"which", "who", "until", "rather", "instead"}
+_OPENING = (
+    "but whereas although though however because since so while unless except if when once which who until rather instead yet "
+    "whether unlike"
 )
 AUXILIARY = frozenset(
     {"must", "should", "may", "can", "could", "is", "are", "was", "were", "does", "do", "will", "might", "has", "have"}
 )
+PRONOUNS = frozenset({"it", "its", "they", "their", "this", "these", "those", "such", "he", "she", "both", "all"})
 _SHORT = re.compile(r"[A-Z]{3,6}s?\Z")
 # Verbs by which a clause is told from a list: "A, B and C" is one, "A causes B, and C causes D" are two.
-_VERBS = frozenset(
-    {
-        "affects",
-        "affect",
-        "allows",
-        "appears",
-        "attacks",
-        "begins",
-        "blocks",
-        "block",
-        "brings",
-        "calls",
-        "cause",
-        "causes",
-        "confirms",
-    }
-    | {
-        "confirm",
-        "comes",
-        "contains",
-        "decreases",
-        "depends",
-        "destroys",
-        "develops",
-        "drives",
-        "excludes",
-        "exclude",
-        "finds",
-        "find",
-    }
-    | {"follows", "follow", "forms", "form", "gets", "gives", "give", "grows", "happens", "helps", "help", "holds", "improves"}
-    | {
-        "includes",
-        "include",
-        "increases",
-        "increase",
-        "inhibits",
-        "inhibit",
-        "injures",
-        "keeps",
-        "lasts",
-        "leads",
-        "lead",
-        "lies",
-    }
-    | {
-        "lowers",
-        "lower",
-        "maintains",
-        "maintain",
-        "makes",
-        "make",
-        "means",
-        "needs",
-        "need",
-        "occurs",
-        "occur",
-        "passes",
-        "prevents",
-    }
-    | {"prevent", "produces", "produce", "prolongs", "protects", "protect", "raises", "raise", "reaches", "receives", "receive"}
-    | {
-        "reduces",
-        "reduce",
-        "relieves",
-        "relieve",
-        "removes",
-        "remove",
-        "requires",
-        "require",
-        "responds",
-        "respond",
-        "rises",
-        "shows",
-    }
-    | {"show", "slows", "speaks", "spreads", "starts", "stays", "stimulates", "stops", "stop", "suggests", "suggest", "suppress"}
-    | {
-        "suppresses",
-        "takes",
-        "tells",
-        "treats",
-        "treat",
-        "worsens",
-        "works",
-        "became",
-        "becomes",
-        "indicates",
-        "indicate",
-        "triggers",
-    }
+_ACTIONS = (
+    "accelerates activate activates affect affects alleviates allows antagonises antagonizes appears attacks became becomes "
+    "begins binds block blocks brings calls carries cause causes clears closes comes competes confirm confirms constricts "
+    "contains converts corrects covers crosses cure cures damages decreases delays depends destroys develops dilates "
+    "doubled doubles drains drives eases elevates eliminates exclude excludes find finds follow follows form forms gets "
+    "give gives grows halved halves happens help helps holds improves include includes increase increases indicate "
+    "indicates inhibit inhibits injures innervates interferes keeps kill kills lasts lead leads lengthens lies lower lowers "
+    "maintain maintains make makes means mimics narrows need needs occur occurs opens passes potentiates precedes predicts "
+    "prevent prevents produce produces prolongs promote promotes protect protects raise raises reaches receive receives "
+    "reduce reduces reflects relieve relieves remove removes replaces require requires resembles respond responds restores "
+    "reverse reverses rises shortens show shows slows spares speaks spreads starts stays stimulates stop stops suggest "
+    "suggests supplies suppress suppresses takes tells treat treats triggers widens works worsens"
 )
 _BREAK = re.compile(r"[;:()—\n]|[.!?]\s|\s[–-]\s")
 
@@ -224,6 +73,7 @@ class Term:
     specific: bool
     denied: bool = False
     hyphen: bool = False  # a hyphen joins it to the word before
+    comma: bool = False  # a comma parts it from the word before
 
 
 @dataclass(frozen=True)
@@ -252,6 +102,22 @@ class Statement:
         """The short forms in capitals, as COPD."""
         return tuple(term.word for term in self.terms if _SHORT.match(term.word))
 
+    @cached_property
+    def _initials(self) -> str:
+        return "".join(term.word[0].casefold()[:1] for term in self.terms)
+
+    def spelled_out(self, short: str) -> tuple[Term, ...]:
+        """The terms in a row that a short form in capitals stands for, by their first letters; none where it is no short form."""
+        if not _SHORT.match(short):
+            return ()
+        letters = short.removesuffix("s").casefold()
+        at = self._initials.find(letters)
+        return self.terms[at : at + len(letters)] if at >= 0 else ()
+
+    def written(self, roots: Set[str]) -> str:
+        """The first word with one of the roots, as it is written; "" for none."""
+        return next((term.word for term in self.terms if term.root in roots), "")
+
     def of_clause(self, clause: int) -> tuple[Term, ...]:
         return tuple(term for term in self.terms if term.clause == clause)
 
@@ -268,23 +134,15 @@ def statement(text: str) -> Statement:
     return Statement(text, tuple(_denied(list(_terms(text, kept)))), tuple(found), places)
 
 
+@lru_cache(maxsize=8)
+def listed(words: str) -> frozenset[str]:
+    """The words of a list as it is written in these modules, parted by spaces."""
+    return frozenset(words.split())
+
+
 def is_verb(word: str) -> bool:
     """Whether a word is one of the verbs, or the auxiliaries, that part a clause's subject from what is said of it."""
-    return word.casefold() in AUXILIARY or word.casefold() in _VERBS
-
-
-def spelled_out(short: str, terms: Sequence[Term]) -> Sequence[Term]:
-    """The terms in a row that a short form in capitals stands for, by their first letters; none where it is no short form."""
-    if not _SHORT.match(short):
-        return ()
-    letters = short.removesuffix("s").casefold()
-    at = "".join(term.word[0].casefold() for term in terms).find(letters)
-    return terms[at : at + len(letters)] if at >= 0 else ()
-
-
-def root_of(word: str) -> str:
-    """What a word shares with its other forms and its synonyms."""
-    return _root(word.casefold())
+    return word.casefold() in AUXILIARY or word.casefold() in listed(_ACTIONS)
 
 
 def _inside(said: Sequence[Word], found: Sequence[Quantity]) -> list[int]:
@@ -303,16 +161,22 @@ def _terms(text: str, kept: Sequence[Word]) -> Iterator[Term]:
         before = text[kept[place - 1].end : word.start] if place else ""
         folded = word.text.casefold()
         ahead = {later.text.casefold() for later in kept[place + 1 : place + 3]}
-        joined = folded in ("and", "or") and (bool(ahead & AUXILIARY) or ("," in before and verbal))
-        opens = (folded in _OPENERS or joined) and not (place and kept[place - 1].text.casefold() in _OPENERS)
+        joined = folded in ("and", "or") and (bool(ahead & AUXILIARY) or (verbal and ("," in before or _acts(kept, place))))
+        opens = (folded in listed(_OPENING) or joined) and not (place and kept[place - 1].text.casefold() in listed(_OPENING))
         if place and (opens or _BREAK.search(before) or (subordinate and "," in before)):
             clause, verbal = clause + 1, False
         verbal = verbal or is_verb(word.text)
-        subordinate = (folded in _OPENERS) if opens or (clause == 0 and place == 0) else subordinate and "," not in before
+        subordinate = (folded in listed(_OPENING)) if opens or (clause == 0 and place == 0) else subordinate and "," not in before
         content = not is_stop(word.stem) and not (before == "-" and folded == "free")
         root = root_of(word.text)
         specific = content and not is_common(word.stem) and not is_common(root)
-        yield Term(place, word.text, root, clause, content, specific, hyphen=before == "-")
+        yield Term(place, word.text, root, clause, content, specific, hyphen=before == "-", comma="," in before)
+
+
+def _acts(kept: Sequence[Word], place: int) -> bool:
+    """Whether behind an "and" another subject and its verb follow: "and flumazenil reverses"."""
+    later = [word.text.casefold() for word in kept[place + 2 : place + 4]]
+    return any(word in listed(_ACTIONS) and word.endswith("s") for word in later) and not is_verb(kept[place + 1].text)
 
 
 def _denied(terms: list[Term]) -> Iterator[Term]:
@@ -333,31 +197,17 @@ def _denies(inside: Sequence[Term], place: int) -> bool:
     after = inside[place + 1].word.casefold() if place + 1 < len(inside) else ""
     if term.word.casefold() in ("not", "no") and after in ("only", "longer", "other", "sooner", "more", "less"):
         return False
+    word = term.word.casefold()
+    if word in _SCARCELY or (word == "little" and not (place and inside[place - 1].word.casefold() == "a")):
+        return True
     return term.root in DENIALS or term.word.casefold().replace("’", "'").endswith("n't")
 
 
 def _reach(denial: Term) -> int:
     """How many content words a denial covers: "without" the next three, "not" all the rest of its clause."""
-    return 3 if denial.root in ("without", "no") else 99
+    return 3 if denial.root in ("without", "no", "unlik") else 99
 
 
 def _freed(inside: Sequence[Term], place: int) -> bool:
     """Whether "-free" follows the term, as in "gluten-free"."""
     return place + 1 < len(inside) and inside[place + 1].hyphen and inside[place + 1].word.casefold() == "free"
-
-
-@lru_cache(maxsize=20_000)
-def _root(word: str) -> str:
-    plain = _cut(stem(word))
-    return _synonyms().get(plain, plain)
-
-
-@lru_cache(maxsize=1)
-def _synonyms() -> Mapping[str, str]:
-    lines = [[_cut(stem(word)) for word in line.split()] for line in _SYNONYMS.strip().splitlines()]
-    return {other: line[0] for line in reversed(lines) for other in line}
-
-
-def _cut(stemmed: str) -> str:
-    tail = next((t for t in _TAILS if stemmed.endswith(t) and len(stemmed) - len(t) >= ROOT), "")
-    return stemmed.removesuffix(tail) if tail else stemmed

@@ -12,6 +12,7 @@ from tests.application import Application
 from tests.browser.conftest import NewVisitor
 from tests.browser.pages import the
 from tests.browser.test_layout import FOCUS, fits
+from tests.browser.test_library import serious
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +52,12 @@ RESTS: dict[str, Any] = {
     "context": TEXT,
     "dropped": 0,
 }
+
+
+LIBRARY: dict[str, Any] = {
+    "id": 7, "document": "d", "title": "Stings", "section": "Care", "page": None, "text": SECOND, "marks": [], "sample": True,
+    "shared": True,
+}  # fmt: skip
 
 
 def answered(page: Page, *events: dict[str, Any]) -> None:
@@ -162,11 +169,7 @@ def test_a_link_brings_question_and_passages_and_says_what_is_not_there(
     page: Page, application: Application, allowed: list[str]
 ) -> None:
     allowed.append("/api/library/passages/999999")
-    shown = {
-        "id": 7, "document": "d", "title": "Stings", "section": "Care", "page": None, "text": SECOND, "marks": [], "sample": True,
-        "shared": True,
-    }  # fmt: skip
-    page.route("**/api/library/passages/7", lambda route: route.fulfill(json=shown))
+    page.route("**/api/library/passages/7", lambda route: route.fulfill(json=LIBRARY))
     page.goto(f"{application.address}/evidence#q=Does%20ice%20help%3F&p=7,999999")
     page.reload()
     expect(the(page, "evidence-question")).to_have_value("Does ice help?")
@@ -193,6 +196,37 @@ def test_the_made_up_example_says_that_it_is_made_up_and_the_keyboard_is_enough(
         assert ring or element.startswith("<body"), f"no focus ring on {element}"
         seen.add(element)
     assert len(seen) >= 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nobody_is_kept_out_of_the_evidence_page(new_visitor: NewVisitor, theme: str, width: int) -> None:
+    page = new_visitor("/evidence", viewport={"width": width, "height": 800}, color_scheme=theme)
+    expect(the(page, "evidence-go")).to_be_visible()
+    page.route("**/api/library/search*", lambda route: route.fulfill(json={"passages": [LIBRARY]}))
+    the(page, "evidence-library").locator("summary").click()
+    the(page, "evidence-words").fill("stings")
+    the(page, "evidence-search").click()
+    expect(the(page, "evidence-add")).to_be_visible()
+    assert serious(page) == []
+    the(page, "evidence-add").click()
+    expect(the(page, "evidence-remove")).to_be_visible()
+
+    notices = {"caution": "The question begins with “What”.", "dropped": 2, "removed": ["control characters"]}
+    answered(page, VERDICT | notices, RESTS)
+    weigh(page)
+    expect(the(page, "rest-line")).to_have_count(2)
+    assert serious(page) == []
+    answered(page, VERDICT | {"earned": False, "skill": "no measured skill in questions on a text (n = 500)"}, RESTS)
+    weigh(page)
+    expect(the(page, "rests-fold")).to_be_visible()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert serious(page) == []
+    answered(page, {"type": "reading"}, {"type": "failed", "sentence": "The engine died."})
+    the(page, "evidence-text").fill("x" * 60_001)
+    the(page, "evidence-go").click()
+    expect(the(page, "evidence-failure")).to_have_text("The engine died.")
+    assert serious(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

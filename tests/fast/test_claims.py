@@ -99,6 +99,139 @@ def test_an_it_stands_for_what_the_answer_spoke_of_before() -> None:
     assert match("Lithium calms mania. It must be inhaled twice daily.", [passage])[1].support is Support.WEAK
 
 
+@pytest.mark.parametrize(
+    ("claim", "passage"),
+    [
+        ("Antibiotics are useful in bronchitis.", "Antibiotics are of little use in bronchitis."),
+        ("A normal film rules out scurvy.", "A normal film hardly rules out scurvy."),
+        ("Cefalexin covers pseudomonas.", "Ceftazidime covers pseudomonas, unlike cefalexin."),
+        ("Nitrates cure angina.", "It is a myth that nitrates cure angina."),
+    ],
+)
+def test_little_hardly_unlike_and_myth_deny(claim: str, passage: str) -> None:
+    assert only(claim, [passage]).support is Support.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    "passage",
+    [
+        "Garlic probably lowers cholesterol.",
+        "Garlic seems to lower cholesterol.",
+        "It has been suggested that garlic lowers cholesterol.",
+        "Garlic is thought to lower cholesterol.",
+        "One small study found that garlic lowers cholesterol.",
+        "In mice, garlic lowers cholesterol.",
+        "A trial tested whether garlic lowers cholesterol.",
+    ],
+)
+def test_what_is_only_supposed_or_tested_carries_no_plain_claim(passage: str) -> None:
+    assert only("Garlic lowers cholesterol.", [passage]).support is Support.WEAK
+
+
+def test_a_risk_that_both_name_is_no_hedge_of_the_claim() -> None:
+    assert only("Statins lower the risk of gout.", ["Statins may lower the risk of gout."]).support is Support.WEAK
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage"),
+    [
+        ("Sildenafil lowers mortality.", "Sildenafil lowers mortality in diabetics."),
+        ("Rivaroxaban prevents stroke.", "Rivaroxaban prevents stroke after surgery."),
+        ("Splenectomy cures spherocytosis.", "Splenectomy cures spherocytosis after the age of six years."),
+        ("Surgery is better.", "Surgery is better than banding."),
+        ("Dexamethasone lowers mortality.", "Dexamethasone lowers mortality of pneumococcal meningitis."),
+        ("Aspirin prevents gout in women.", "Aspirin prevents gout in women at high risk."),
+        ("Vincristine is given intrathecally.", "Vincristine is fatal if given intrathecally."),
+    ],
+)
+def test_what_the_passage_says_of_some_alone_carries_no_claim_on_all(claim: str, passage: str) -> None:
+    assert only(claim, [passage]).support is not Support.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage", "support"),
+    [
+        ("Relapses of gout fell by 30%.", "Relapses of gout fell to 30%.", Support.UNSUPPORTED),
+        ("Colchicine is taken for at least 6 weeks.", "Colchicine is taken for 6 weeks or less.", Support.UNSUPPORTED),
+        ("Colchicine is taken for 6 weeks.", "Colchicine is taken for up to 6 weeks.", Support.WEAK),
+        ("Surgery follows above 5.5 cm.", "Surgery follows above a diameter of 5.5 cm.", Support.SUPPORTED),
+    ],
+)
+def test_a_bound_of_a_number_belongs_to_the_number(claim: str, passage: str, support: Support) -> None:
+    assert only(claim, [passage]).support is support
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage", "support"),
+    [
+        ("Cultures are taken following antibiotics.", "Cultures are taken prior to antibiotics.", Support.UNSUPPORTED),
+        ("Cultures are taken before antibiotics.", "Cultures are taken with antibiotics.", Support.WEAK),
+        ("Thiamine is given prior to glucose.", "Thiamine is given before glucose.", Support.SUPPORTED),
+        ("Thiamine is checked every day.", "Thiamine is checked daily.", Support.SUPPORTED),
+    ],
+)
+def test_times_are_compared_in_whatever_words(claim: str, passage: str, support: Support) -> None:
+    assert only(claim, [passage]).support is support
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage"),
+    [
+        ("Desmopressin treats hyponatraemia.", "Desmopressin causes hyponatraemia."),
+        ("Tranexamic acid causes bleeding.", "Tranexamic acid treats bleeding."),
+        ("Gout causes hypertension.", "Gout is associated with hypertension."),
+        ("Warfarin is continued in surgery.", "Warfarin is stopped in surgery."),
+        ("Radiotherapy is used in lymphoma.", "Radiotherapy is omitted in lymphoma."),
+        ("Biopsy is required in melanoma.", "Biopsy is optional in melanoma."),
+        ("Ibuprofen is as effective as codeine.", "Ibuprofen is more effective than codeine."),
+    ],
+)
+def test_what_one_thing_does_to_another_is_no_filler(claim: str, passage: str) -> None:
+    assert only(claim, [passage]).support is not Support.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("claim", "support"),
+    [
+        ("Naloxone reverses opioids.", Support.SUPPORTED),
+        ("Flumazenil reverses benzodiazepines.", Support.SUPPORTED),
+        ("Naloxone reverses benzodiazepines.", Support.UNSUPPORTED),
+    ],
+)
+def test_two_halves_of_a_sentence_are_not_joined(claim: str, support: Support) -> None:
+    assert only(claim, ["Naloxone reverses opioids and flumazenil reverses benzodiazepines."]).support is support
+
+
+def test_a_word_beyond_a_but_is_not_said_of_what_stands_before_it() -> None:
+    passage = "Finasteride prevents prostate cancer, yet deaths are equal."
+    assert only("Finasteride prevents death from prostate cancer.", [passage]).support is Support.WEAK
+
+
+def test_what_a_passage_is_about_is_not_what_each_of_its_sentences_acts_on() -> None:
+    passage = "Asthma is treated with inhaled steroids. Aspirin worsens nasal polyps. Montelukast is taken at night."
+    assert only("Aspirin worsens asthma.", [passage]).support is not Support.SUPPORTED
+    assert only("Montelukast is taken with inhaled steroids.", [passage]).support is not Support.SUPPORTED
+    assert only("In asthma, montelukast is taken at night.", [passage]).support is Support.SUPPORTED
+
+
+def test_an_item_of_a_passage_is_read_with_the_line_above_its_list() -> None:
+    passage = "Contraindications to thrombolysis:\n\n- recent bleeding\n- aortic dissection"
+    assert only("Aortic dissection is a contraindication to thrombolysis.", [passage]).support is Support.SUPPORTED
+    assert only("Thrombolysis is indicated in aortic dissection.", [passage]).support is Support.UNSUPPORTED
+
+
+@pytest.mark.parametrize("opening", ["Of course, ", "Sure! ", "Yes, ", "No, ", "I'm not sure, but "])
+def test_a_claim_behind_a_courtesy_is_judged_like_any_other(opening: str) -> None:
+    claims = match(f"{opening}torsemide 500 mg may raise uric acid.", [PASSAGE])
+    assert [claim.support for claim in claims if "torsemide" in claim.text] == [Support.WEAK]
+
+
+def test_a_sentence_without_end_is_not_judged_and_says_so() -> None:
+    claim = only("5 mg " * 2000, ["6 mg 5 mg " * 100] * 6)
+    assert (claim.support, claim.passage) == (Support.UNSUPPORTED, 0)
+    assert "was not judged" in claim.why
+
+
 def test_offsets_count_characters_outside_the_basic_plane_as_one() -> None:
     answer, passage = "🫀🫀 Well. Colchicine treats gout.", "🫀 First words here. Colchicine treats gout."
     claim = match(answer, [passage])[-1]
@@ -168,6 +301,9 @@ def test_spellings_and_endings_share_a_stem_and_organs_are_not_their_inflammatio
         ("Go to https://example.org/a.", "Go to.", 1),
         ("Read [this page](https://example.org) now.", "Read this page now.", 1),
         ("Good.\n\n**References:**\n1. Smith J. Heart. 2019.\n2. https://example.org", "Good.", 2),
+        ("The odds ratio is 3 (95% CI [2, 7]).", "The odds ratio is 3 (95% CI [2, 7]).", 0),
+        ("Lead poisons.\n\nSources:\n- old paint\n- pipes", "Lead poisons.\n\nSources:\n- old paint\n- pipes", 0),
+        ("Lead poisons.\n\nSources:\n- Heart journal", "Lead poisons.", 1),
         ("Na+ and [H+] since (May 2020) in (COVID-19).", "Na+ and [H+] since (May 2020) in (COVID-19).", 0),
     ],
 )
