@@ -22,6 +22,7 @@ from app.migrations import all_migrations
 
 FILE = "llamacare.db"
 BUSY_SECONDS = 10.0  # how long a write waits for another process's
+LOG_SECONDS = 0.5  # how long the emptying of the log waits for readers at a time
 HALF_CHARACTER = "The text holds half of a character. Type it again."
 HUGE_NUMBER = "A number is larger than any that is kept here. Reload the page and try again."
 
@@ -163,9 +164,35 @@ class Database:
     def empty_log(self) -> bool:
         """Writes the log into the file and empties it, so that what was erased stands nowhere. False where others were at it
         for longer than a write waits."""
-        with self._reading():
-            busy, _, _ = self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            return not busy
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            with self._reading():
+                self._db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # most of it, while others may write
+                with self._waiting(LOG_SECONDS):
+                    busy, _, _ = self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy or time.monotonic() > deadline:
+                return not busy
+            time.sleep(LOG_SECONDS)  # it keeps writers out while it waits for readers
+
+    def rewrite(self) -> bool:
+        """Writes the whole file anew, without free space. SQLite overwrites what is deleted, but not the copy that stays behind
+        where it moves a row from one page to another. Others can read meanwhile; they cannot write. False where it was not
+        possible, for want of space say."""
+        with self._lock:
+            try:
+                self._db.conn.execute("VACUUM")
+            except sqlite3.Error:
+                return False
+            return True
+
+    @contextmanager
+    def _waiting(self, seconds: float) -> Iterator[None]:
+        """Another bound than ``BUSY_SECONDS`` for how long a statement waits for others."""
+        self._db.conn.execute(f"PRAGMA busy_timeout={1000 * seconds:.0f}")
+        try:
+            yield
+        finally:
+            self._db.conn.execute(f"PRAGMA busy_timeout={1000 * BUSY_SECONDS:.0f}")
 
     def now(self) -> str:
         return self.clock().isoformat()

@@ -18,6 +18,7 @@ from app.errors import NotFound
 from app.records import Document, Passage, Scope
 
 SHARED = ""  # the owner of what the administrator gives to everybody
+ARRIVING, GONE = -3, -2  # owners' numbers of documents that nobody reads: not yet whole, or erased and not yet off the disk
 STRETCH = 1 << 32  # ids of one owner's passages
 MANY = 500  # documents named in one statement
 SELECT_DOCUMENT = (
@@ -28,6 +29,7 @@ SELECT_PASSAGE = (
     "select p.id, p.document, p.place, p.section, p.page, p.start, p.end, p.title, p.text, d.date, d.licence, d.source,"
     " d.sample, d.owner = 0 as shared from passages p join documents d on d.id = p.document"
 )
+HIDDEN = "select p.id from documents d join passages p on p.document = d.id where d.owner < 0"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class LibraryReader:
         """Those of them that nobody has any more."""
         there: set[str] = set()
         for some in in_parts(documents):
-            there.update(id for (id,) in self._db.tuples(f"select id from documents where id in {marks(some)}", *some))
+            sql = f"select id from documents where owner >= 0 and id in {marks(some)}"
+            there.update(id for (id,) in self._db.tuples(sql, *some))
         return set(documents) - there
 
     def match(
@@ -125,6 +128,8 @@ class LibraryReader:
         within = ""
         if documents:
             within = " and rowid in (select id from passages where document in (select value from json_each(?)))"
+        if self._db.tuples("select 1 from documents where owner < 0 limit 1"):
+            within += f" and rowid not in ({HIDDEN})"
         sql = (
             "select rowid, -bm25(passages_fts, ?, ?, ?) as score from passages_fts"
             f" where passages_fts match ? and rowid between ? and ?{within} order by score desc, rowid limit ?"
@@ -147,7 +152,7 @@ class LibraryReader:
         return sorted(set(wanted) - {-1})
 
     def _by_id(self, ids: Sequence[int]) -> dict[int, Passage]:
-        rows = self._db.rows(f"{SELECT_PASSAGE} where p.id in {marks(ids)}", *ids)
+        rows = self._db.rows(f"{SELECT_PASSAGE} where d.owner >= 0 and p.id in {marks(ids)}", *ids)
         return {row["id"]: _passage(row) for row in rows}
 
     def _number(self, owner: str) -> int:

@@ -226,4 +226,9 @@ def library_migrations() -> Migrations:
         for statement in LIBRARY:
             db.conn.execute(statement)
 
+    @steps(name="0002_nobody")
+    def _nobody(db: Database) -> None:
+        """Owners of what is arriving and of what is gone, which no visitor can be: a visitor's name has 64 characters."""
+        db.conn.execute("insert into owners (number, owner) values (-3, 'arriving'), (-2, 'gone')")
+
     return steps

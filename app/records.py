@@ -253,6 +253,14 @@ class Passage:
     sample: bool = False
 
 
+class Bearing(enum.StrEnum):
+    """How far a passage bears on what was asked: an answer may stand on it, a reader may look at it, or neither."""
+
+    ANSWERS = "answers"
+    NEAR = "near"
+    FAR = "far"
+
+
 @dataclass(frozen=True)
 class Found:
     """A passage that a search found. ``score``: higher is better, comparable within one search; ``marks``: where in its text
@@ -261,16 +269,21 @@ class Found:
     passage: Passage
     score: float
     marks: tuple[tuple[int, int], ...] = ()
+    bearing: Bearing = Bearing.ANSWERS
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found, best first. ``relevant``: something in it bears on what was asked; ``expanded``: the abbreviations
-    and names that were looked up in other words too, as "MI = myocardial infarction"."""
+    """What a search found, best first. ``expanded``: the abbreviations and names that were looked up in other words too, as
+    "MI = myocardial infarction"."""
 
     found: tuple[Found, ...]
-    relevant: bool
     expanded: tuple[str, ...] = ()
+
+    @property
+    def relevant(self) -> bool:
+        """Whether something in it bears on what was asked."""
+        return any(one.bearing is Bearing.ANSWERS for one in self.found)
 
 
 class Support(enum.StrEnum):
@@ -333,7 +346,8 @@ class Grounds:
 
     Attributes:
         found: something in the library bears on the question. sentence: what was found, in words.
-        passages: numbered from 1 in this order, as blocks and claims name them.
+        passages: numbered from 1 in this order, as blocks and claims name them; where nothing bears on the question, those
+            that come nearest, on which no answer stands.
         short: the passages' own sentences. draft: what a model wrote that has not earned prose; ``prose_why``, in words.
         claims: of the model's text, wherever that stands; ``judged_by`` says how; ``removed``: citations that did not resolve.
         erased: a document that it quoted is gone, and with it all of this.
@@ -354,6 +368,11 @@ class Grounds:
     removed: int = 0
     followups: tuple[str, ...] = ()
     erased: bool = False
+
+    @property
+    def stood_on(self) -> tuple[Found, ...]:
+        """The passages that the answer stands on."""
+        return self.passages if self.found else ()
 
     @property
     def documents(self) -> frozenset[str]:

@@ -6,8 +6,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.library.parsed import Parsed
+
 WIDTH, HEIGHT = 612, 792  # points
 FONTS = ("Helvetica", "Helvetica-Bold")
+
+
+def texts(parsed: Parsed) -> list[tuple[str, str]]:
+    """Section and text of each block."""
+    return [(block.section, block.text) for block in parsed.blocks]
 
 
 @dataclass(frozen=True)
@@ -23,24 +30,26 @@ class Line:
 
 def pdf(pages: Sequence[Sequence[Line]], *, title: str = "", date: str = "", packed: bool = True) -> bytes:
     """A PDF of these pages; ``date`` as PDF writes it, "D:20240131"."""
-    streams = [_stream("\n".join(_shown(line) for line in page), packed=packed) for page in pages]
+    streams = [_stream("\n".join(shown(line) for line in page), packed=packed) for page in pages]
     return pdf_of(streams, title=title, date=date)
 
 
-def pdf_of(streams: Sequence[bytes], *, title: str = "", date: str = "") -> bytes:
-    """A PDF of a page for each of these content streams, given as whole stream objects."""
-    first = 4 + len(FONTS)
+def pdf_of(streams: Sequence[bytes], *, title: str = "", date: str = "", turn: int = 0, fonts: Sequence[str] = FONTS) -> bytes:
+    """A PDF of a page for each of these content streams, given as whole stream objects; ``turn``: by how many degrees a reader
+    turns the pages clockwise; ``fonts`` are called F0, F1, ..."""
+    first = 4 + len(fonts)
     kids = " ".join(f"{first + 2 * number} 0 R" for number in range(len(streams)))
-    fonts = " ".join(f"/F{number} {4 + number} 0 R" for number in range(len(FONTS)))
+    named = " ".join(f"/F{number} {4 + number} 0 R" for number in range(len(fonts)))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(streams)} /MediaBox [0 0 {WIDTH} {HEIGHT}] >>".encode(),
         f"<< {_entry('Title', title)} {_entry('CreationDate', date)} >>".encode(),
-        *(f"<< /Type /Font /Subtype /Type1 /BaseFont /{font} /Encoding /WinAnsiEncoding >>".encode() for font in FONTS),
+        *(_font(font) for font in fonts),
     ]
     for number, stream in enumerate(streams):
         contents = first + 2 * number + 1
-        objects.append(f"<< /Type /Page /Parent 2 0 R /Resources << /Font << {fonts} >> >> /Contents {contents} 0 R >>".encode())
+        about = f"/Rotate {turn} /Resources << /Font << {named} >> >>"
+        objects.append(f"<< /Type /Page /Parent 2 0 R {about} /Contents {contents} 0 R >>".encode())
         objects.append(stream)
     return assembled(objects)
 
@@ -64,13 +73,24 @@ def stream_object(raw: bytes, extra: str = "") -> bytes:
     return f"<< /Length {len(raw)} {extra} >>\nstream\n".encode() + raw + b"\nendstream"
 
 
+def content(*operators: str) -> bytes:
+    """A page's stream of these operators, as an object."""
+    return stream_object("\n".join(operators).encode("cp1252"))
+
+
 def _stream(content: str, *, packed: bool) -> bytes:
     raw = content.encode("cp1252")
     return stream_object(zlib.compress(raw), "/Filter /FlateDecode") if packed else stream_object(raw)
 
 
-def _shown(line: Line) -> str:
+def shown(line: Line) -> str:
+    """The operators that write the line."""
     return f"BT /F{int(line.bold)} {line.size} Tf 1 0 0 1 {line.x} {line.y} Tm ({_escaped(line.text)}) Tj ET"
+
+
+def _font(name: str) -> bytes:
+    encoding = "" if name == "Symbol" else "/Encoding /WinAnsiEncoding"
+    return f"<< /Type /Font /Subtype /Type1 /BaseFont /{name} {encoding} >>".encode()
 
 
 def _entry(name: str, value: str) -> str:

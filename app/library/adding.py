@@ -18,13 +18,15 @@ from app.errors import BadInput
 from app.library.cleaning import clean
 from app.library.kinds import Kind, kind_of
 from app.library.parsed import Parsed
-from app.library.reading import read_document
+from app.library.reading import Stopped, read_document
 from app.library.rows import Row, rows_of
 from app.library.splitting import passages_of, whole_text
 from app.library_store import LibraryStore, NewDocument, Outcome
 from app.rowfiles import Refusal
 
+TURNS = 2  # files that are parsed at once, for each may take a GiB of memory
 BATCH = 200  # rows of one transaction
+LOOK = 0.1  # seconds between two looks whether to stop
 BEAT = 0.5  # seconds between signs of life while a file is parsed
 MAX_NAME = 255  # characters of a file's name with its folders
 MAX_LABEL = 200  # characters of a licence or a date
@@ -32,7 +34,7 @@ MAX_LABEL = 200  # characters of a licence or a date
 
 @dataclass(frozen=True)
 class Reading:
-    """The file is being parsed; said again every half second."""
+    """The file is being parsed, or waits for its turn; said again every half second."""
 
     file: str
 
@@ -98,6 +100,7 @@ class Adder:
         """``read``: a file that is one document -> its text."""
         self._store = store
         self._read = read
+        self._turns = threading.BoundedSemaphore(TURNS)
 
     def add(
         self, owner: str, name: str, raw: bytes, *, licence: str = "", date: str = "", sample: bool = False
@@ -126,27 +129,37 @@ class Adder:
         if all(self._store.held(given.owner, [(given.file, digest)], licence=given.licence, date=given.date)):
             yield Added(0, 0, 1, 0, (), f"{given.file} is in the library already.")
             return
-        parsed = yield from self._parse(given)
-        document = _new(given, given.file, digest, parsed)
+        document, notes = yield from self._parse(given, digest)
         tally = _Tally()
         try:
             tally.count(document, *self._store.put(given.owner, [document]))
             yield from self._compact(Progress(1, 1, "documents"), tally)
         finally:
             self._finish(tally)
-        yield _added(tally, _file_sentence(given.file, document, tally, parsed.notes))
+        yield _added(tally, _file_sentence(given.file, document, tally, notes))
 
-    def _parse(self, given: _Given) -> Generator[Adding, None, Parsed]:
+    def _parse(self, given: _Given, digest: str) -> Generator[Adding, None, tuple[NewDocument, Sequence[str]]]:
         """In a thread, so that the caller can close this meanwhile."""
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
-            parsing = pool.submit(self._read, given.file, given.raw, stop=stop.is_set)
+            parsing = pool.submit(self._read_in_turn, given, digest, stop)
             try:
                 while not wait([parsing], BEAT).done:
                     yield Reading(given.file)
             finally:
                 stop.set()
             return parsing.result()
+
+    def _read_in_turn(self, given: _Given, digest: str, stop: threading.Event) -> tuple[NewDocument, Sequence[str]]:
+        """The file as a document, and what is to be said of it."""
+        while not self._turns.acquire(timeout=LOOK):
+            if stop.is_set():
+                raise Stopped(f"Reading {given.file} was stopped before its turn; add it again.")
+        try:
+            parsed = self._read(given.file, given.raw, stop=stop.is_set)
+            return _new(given, given.file, digest, parsed), parsed.notes
+        finally:
+            self._turns.release()
 
     def _add_rows(self, given: _Given) -> Generator[Adding, None, None]:
         tally, ids = _Tally(), Counter[str]()

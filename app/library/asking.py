@@ -16,6 +16,7 @@ COMMON_WEIGHT = 0.25  # of a word that stands in medical texts of every topic; a
 
 _WORD = re.compile(r"[^\W_]+")
 _JOINED = re.compile(r"([^\W\d_]+)-([^\W\d_]+)")  # "pre-eclampsia", which others write without the hyphen
+_KIND = re.compile(r"[^\W\d_]{2,} [a-e]")  # further letters are seldom a kind: T waves, K for potassium
 _PIECE = re.compile(r"[^\W\d_]|\d+")  # a letter or a number: it means something only beside a word, as in "hepatitis B"
 
 
@@ -29,6 +30,16 @@ class Wanted:
     phrases: tuple[tuple[str, ...], ...]
     related: frozenset[str]
     weight: float
+
+    @property
+    def names(self) -> bool:
+        """Whether it names what the question is about, rather than what of it is asked."""
+        return self.weight == 1 and not self.related
+
+    @property
+    def is_kind(self) -> bool:
+        """Whether it is a name and a letter, as "hepatitis E", which another letter makes another thing."""
+        return self.names and _KIND.fullmatch(self.texts[0]) is not None
 
 
 @dataclass(frozen=True)

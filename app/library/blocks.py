@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.library.parsed import SECTION_SEPARATOR, Block
+from app.library.parsed import SECTION_SEPARATOR, Block, Unreadable
 
 MAX_HEADING = 200  # characters of a heading that a section's path carries
+MAX_BLOCKS = 200_000  # each costs its memory and its row, be there a letter in it
 DEEPEST = 6  # levels of headings; those below count as the deepest
+_RAISED = re.compile(r"[-+\u2212\u2013]?\d")  # the beginning of a power, or of a note's number
 _SPACE = re.compile(r"\s+")
 
 
@@ -17,9 +19,19 @@ def one_line(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
+def needs_caret(before: str, raised: str) -> bool:
+    """Whether a superscript would say something else without a sign before it: 10 with its power 109, 25 with a note's 4 254.
+    Squares and cubes of units are written as "m2" and "cm3"."""
+    return bool(before[-1:].strip() and _RAISED.match(raised)) and (before[-1].isdigit() or raised not in ("2", "3"))
+
+
 @dataclass
 class Blocks:
-    """Collects paragraphs under the headings above them. A heading under which nothing stands is kept as text."""
+    """Collects paragraphs under the headings above them. A heading under which nothing stands is kept as text.
+
+    Raises:
+        Unreadable: there are more than ``MAX_BLOCKS``.
+    """
 
     done: list[Block] = field(default_factory=list)
     _path: list[tuple[int, str]] = field(default_factory=list)  # level and text of the headings above
@@ -64,6 +76,9 @@ class Blocks:
 
     def _flush(self) -> None:
         if self._pieces:
+            if len(self.done) == MAX_BLOCKS:
+                reason = f"it has more than {MAX_BLOCKS:,} parts under headings or on pages. Split it into smaller files."
+                raise Unreadable(reason, large=True)
             section = SECTION_SEPARATOR.join(heading[:MAX_HEADING] for _, heading in self._path)
             self.done.append(Block(section, self._page, "".join(self._pieces)))
             self._pieces.clear()

@@ -9,12 +9,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from app.library.font_signs import with_signs
+
 MOST_MARKS = 8  # accents that one letter may carry; more is a picture made of accents, and slow to normalise
 
 _PLAIN = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f<\[]*+\Z")  # of ASCII
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_SYMBOL_BULLET = re.compile("[\uf0a7\uf0b7]")  # what Word's Symbol and Wingdings fonts call a bullet
 _SOFT_HYPHEN = re.compile("\xad")
 _REMOVED = (
     ("control characters", re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufff9-\ufffb]+")),
@@ -25,10 +26,6 @@ _REMOVED = (
         re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u3164\ufeff\uffa0\ufffc\U000e0080-\U000e00ff]+"),
     ),
     ("marks of text direction", re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f]+")),
-    (
-        "characters of private use",
-        re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]+"),
-    ),
     # one may stand behind an emoji or a sign
     (
         "variation selectors",
@@ -46,6 +43,7 @@ _REMOVED = (
         ),
     ),
 )
+_PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]+")  # what it was is its font's secret: perhaps a unit's letter
 _MARK_RUN = re.compile(rf"[^\w\x00-\x7f]{{{MOST_MARKS + 1},}}")
 # What the tokenizers of the models at hand read as one special token, and what chat templates write around a turn.
 _TOKEN = re.compile(
@@ -67,13 +65,15 @@ class Cleaned:
 
 def clean(text: str) -> Cleaned:
     """The text in NFC, its lines parted by a line feed and its words by ordinary spaces. A special token's text leaves a space
-    behind, so that nothing grows together to another one."""
+    behind, so that nothing grows together to another one; a character of private use leaves U+FFFD, so that its lack is seen."""
     if text.isascii() and _PLAIN.match(text):
         return Cleaned(text)
     removed: list[str] = []
     text = _LINE_END.sub("\n", text)
     if not text.isascii():
-        text = _SOFT_HYPHEN.sub("", _SYMBOL_BULLET.sub("•", text))
+        text, count = _PRIVATE_USE.subn("\ufffd", with_signs(_SOFT_HYPHEN.sub("", text)))
+        if count:
+            removed.append("characters of private use")
     for kind, pattern in _REMOVED:
         text, count = pattern.subn("", text)
         if count:

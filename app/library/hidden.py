@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bs4.element import Tag
 
 MAX_SHEET = 2**20  # characters of style sheets that are looked at
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)")  # one that is never closed goes to the end
 _SELECTOR = re.compile(r"([a-z][a-z0-9]*|\*)?(?:([.#])([\w-]+))?", re.IGNORECASE)
 _NOT_SHOWN = re.compile(
-    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|font-size\s*:\s*0*(?:\.0+|[01](?:\.\d+)?px)?"
-    r"(?:px|pt|em|rem|%)?|opacity\s*:\s*0*\.?0*)\s*(?:!\s*important\s*)?(?:;|$)"
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|font-size\s*:\s*(?=[\d.])0*+(?:\.0++|1?(?:\.\d++)?px)?"
+    r"(?:px|pt|em|rem|%)?|opacity\s*:\s*(?=[\d.])0*+(?:\.0*+)?%?)\s*(?:!\s*important\s*)?(?:;|$)"
 )
 _PUSHED_OUT = re.compile(r"text-indent\s*:\s*-\d{3,}")
 _PLACED_OUT = re.compile(r"(?:left|top)\s*:\s*-\d{3,}")
 _PLACED = re.compile(r"position\s*:\s*(?:absolute|fixed)")
 _COLOUR = re.compile(r"(?:^|;)\s*color\s*:\s*([^;!]+)")
 _BACKGROUND = re.compile(r"(?:^|;)\s*background(?:-color)?\s*:\s*([^;!]+)")
-_WHITE = re.compile(r"white|#fff(?:f|fff|ffff)?|rgba?\(255,255,255(?:,[\d.]+)?\)|transparent|rgba\([\d,]+,0?\.?0\)")
+_WHITE = re.compile(
+    r"white|snow|#fff[\da-f]?|#(?:f[a-f]){3}(?:[\da-f]{2})?|rgba?\(25[0-5],25[0-5],25[0-5](?:,[\d.]+)?\)"
+    r"|transparent|rgba\([\d,]+,0?\.?0\)"
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Rules:
 @dataclass(frozen=True)
 class Hidden:
     rules: Rules
+    _coloured: dict[int, bool] = field(default_factory=dict)  # by the id of an element whose ground was looked for
 
     def hides(self, tag: Tag) -> bool:
         """Whether a reader does not see what this element holds, whatever is around it."""
@@ -43,9 +47,21 @@ class Hidden:
         return (
             tag.has_attr("hidden")
             or (tag.name == "font" and _is_white(str(tag.get("color") or "").lower()))
-            or (bool(style) and (hides(style) or (_white_text(style) and not _on_colour(tag))))
+            or (bool(style) and (hides(style) or (_white_text(style) and not self._on_colour(tag))))
             or any(key in self.rules.names for key in _keys(tag))
         )
+
+    def _on_colour(self, tag: Tag) -> bool:
+        """Whether the element or one around it has a background of its own that is not white."""
+        passed: list[int] = []
+        around: Tag | None = tag
+        coloured: bool | None = None
+        while around is not None and coloured is None:
+            coloured = self._coloured.get(id(around), _ground(around))
+            passed.append(id(around))
+            around = around.parent
+        self._coloured.update(dict.fromkeys(passed, coloured is True))
+        return coloured is True
 
 
 def hidden_rules(sheets: Iterable[str]) -> Rules:
@@ -99,15 +115,9 @@ def _is_white(colour: str) -> bool:
     return bool(_WHITE.fullmatch("".join(colour.split())))
 
 
-def _on_colour(tag: Tag) -> bool:
-    """Whether the element or one around it has a background of its own that is not white."""
-    around: Tag | None = tag
-    while around is not None:
-        style = str(around.get("style") or "").lower() if around.name != "[document]" else ""
-        found = _BACKGROUND.search(style)
-        if found:
-            return not _is_white(found[1])
-        if around.get("bgcolor"):
-            return not _is_white(str(around["bgcolor"]).lower())
-        around = around.parent
-    return False
+def _ground(tag: Tag) -> bool | None:
+    """Whether the element has a background of its own that is not white; None where it has none."""
+    found = _BACKGROUND.search(str(tag.get("style") or "").lower())
+    if found:
+        return not _is_white(found[1])
+    return not _is_white(str(tag["bgcolor"]).lower()) if tag.get("bgcolor") else None

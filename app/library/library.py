@@ -16,14 +16,14 @@ from app.library_read_store import SHARED, Counts
 from app.library_store import LibraryStore
 from app.records import Document, Passage, Scope, SearchResult
 
-PART = 200  # documents that are erased in one transaction
+PART = 200  # documents that are taken away in one transaction
 SAMPLE = "sample"  # the folder that samples are shown in, and the note that they are not wanted
 OFF = "off"
 
 
 @dataclass(frozen=True)
 class Erasing:
-    """``done`` of ``total`` documents; said again while the index is written anew."""
+    """``done`` of ``total`` documents; said again while their text is taken off the disk."""
 
     done: int
     total: int
@@ -114,7 +114,8 @@ class Library:
                 pass
 
     def _erase(self, documents: Sequence[str]) -> Iterator[ErasingStep]:
-        """First the rows, so that an answer that is being written finds them gone; then quotations; then the index."""
+        """First the documents, so that an answer that is being written finds them gone; then quotations; then their text, out of
+        rows, index and file."""
         done = answers = 0
         for first in range(0, len(documents), PART):
             part = documents[first : first + PART]
@@ -123,12 +124,15 @@ class Library:
             yield Erasing(done, len(documents))
         for _ in self._store.compact():
             yield Erasing(done, len(documents))
+        self._store.rewrite()
         yield Erased(done, answers)
 
     def finish_erasing(self) -> None:
-        """Does what the end of the application or of the power cut off; nothing, most of the time."""
+        """Does what the end of the application or of the power cut off, and what updates left; nothing, most of the time."""
+        self._store.drop_unfinished()
         for _ in self._store.compact():
             pass
+        self._store.rewrite()
 
     # Sample
 

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.opc.exceptions import OpcError
@@ -17,28 +18,48 @@ from docx.oxml.parser import parse_xml
 from docx.oxml.xmlchemy import BaseOxmlElement
 
 from app.library.archive import safe_archive
-from app.library.blocks import Blocks, one_line, without_title
+from app.library.blocks import Blocks, needs_caret, one_line, without_title
 from app.library.child import serve
+from app.library.font_signs import FIRST, WINGDINGS
 from app.library.parsed import Parsed, Unreadable
-from app.library.word_styles import Styles, W, styles_of
+from app.library.word_styles import Styles, W, is_raised, styles_of
 
 DAMAGED = "it is a damaged Word document. Open it in Word, save it anew and add it again."
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_CODE = re.compile(r"[0-9A-Fa-f]{1,4}")
 _BREAKS = re.compile(r"\n{2,}")
 # What stands within a paragraph and is no text of it: deleted words, what fields are made of, old copies of drawings.
 SKIPPED = frozenset(
     {f"{W}{name}" for name in ("del", "moveFrom", "instrText", "delText", "pPr", "rPr", "sdtPr", "sectPr")}
     | {"{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"}
 )
-TABS = frozenset({f"{W}tab", f"{W}ptab"})
-BREAKS = frozenset({f"{W}br", f"{W}cr"})
 PARAGRAPH, RUN, TEXT, TABLE, ROW, CELL = f"{W}p", f"{W}r", f"{W}t", f"{W}tbl", f"{W}tr", f"{W}tc"
-HYPHEN, NOTE, TEXTBOX = f"{W}noBreakHyphen", f"{W}footnoteReference", f"{W}txbxContent"
+SIGN, TEXTBOX = f"{W}sym", f"{W}txbxContent"
+Note = tuple[str, str]  # the tag of a reference to a note, and the note's number
+# Which note a reference names: the relation of the part that holds it, and its element there.
+NOTES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        f"{W}footnoteReference": (RELATIONSHIP_TYPE.FOOTNOTES, f"{W}footnote"),
+        f"{W}endnoteReference": (RELATIONSHIP_TYPE.ENDNOTES, f"{W}endnote"),
+    }
+)
+MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+TEXTS = frozenset({TEXT, f"{MATH}t"})
+PLAIN: Mapping[str, str] = MappingProxyType(
+    {f"{W}tab": " ", f"{W}ptab": " ", f"{W}br": "\n", f"{W}cr": "\n", f"{W}noBreakHyphen": "-"}
+)
+# What stands before and behind the parts of a formula on one line: (a)/(b), x^(2).
+FORMULA: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        **{f"{MATH}num": ("(", ")"), f"{MATH}den": ("/(", ")"), f"{MATH}sup": ("^(", ")"), f"{MATH}sub": ("_(", ")")},
+        **{f"{MATH}rad": ("√(", ")"), f"{MATH}deg": ("[", "]"), f"{MATH}d": ("(", ")")},
+    }
+)
 
 
 def parse_docx(raw: bytes) -> Parsed:
-    """Headings by their styles, tables as rows "a | b", footnotes under the paragraph that cites them. Hidden text is left out,
-    with a note that says how much; so are comments, deleted words, headers and footers.
+    """Headings by their styles, tables as rows "a | b", notes under the paragraph that cites them, formulas as (a)/(b). Hidden
+    text is left out, with a note that says how much; so are comments, deleted words, headers and footers.
 
     Raises:
         Unreadable: another kind of file, encrypted, damaged, or made to do harm.
@@ -47,7 +68,7 @@ def parse_docx(raw: bytes) -> Parsed:
     try:
         package = OpcPackage.open(archive)
         main = package.main_document_part
-        walk = Walk(_styles(main), _footnotes(main))
+        walk = Walk(_styles(main), _notes(main))
         walk.through(_root(main))
         title, date = _properties(package)
     except (OpcError, zipfile.BadZipFile, ValueError, KeyError, AttributeError, TypeError, SyntaxError):
@@ -63,7 +84,7 @@ class Walk:
     """Goes through a document in reading order. Word's XML parser allows 256 elements within one another, so recursion ends."""
 
     styles: Styles
-    footnotes: Mapping[str, str]
+    notes: Mapping[Note, str]
     blocks: Blocks = field(default_factory=Blocks)
     hidden: int = 0  # characters that were left out
     title: str = ""
@@ -92,23 +113,23 @@ class Walk:
             self.through(box)
         self._notes(line.notes)
 
-    def _notes(self, numbers: list[str]) -> None:
-        for number in numbers:
-            if number in self.footnotes:
-                self.blocks.paragraph(f"Note: {self.footnotes[number]}", tight=True)
+    def _notes(self, named: list[Note]) -> None:
+        for note in named:
+            if note in self.notes:
+                self.blocks.paragraph(f"Note: {self.notes[note]}", tight=True)
 
     def _table(self, table: BaseOxmlElement) -> None:
-        notes: list[str] = []
-        for row in table.iter(ROW):
-            if next(row.iterancestors(TABLE)) is not table:
-                continue  # of a table within a cell, whose text its cell has
-            cells = [" ".join(self._cell(cell, notes)) for cell in row.iterchildren(CELL)]
+        notes: list[Note] = []
+        for row in _own(table, ROW):  # and not those of a table within a cell, whose text its cell has
+            cells = [" ".join(self._cell(cell, notes)) for cell in _own(row, CELL)]
             if any(cells):
                 self.blocks.paragraph(" | ".join(cells), tight=True)
         self._notes(notes)
 
-    def _cell(self, cell: BaseOxmlElement, notes: list[str]) -> Iterator[str]:
+    def _cell(self, cell: BaseOxmlElement, notes: list[Note]) -> Iterator[str]:
         for paragraph in cell.iter(PARAGRAPH):
+            if any(around.tag in SKIPPED for around in paragraph.iterancestors()):
+                continue
             line = self._line(paragraph)
             notes.extend(line.notes)
             if said := one_line(line.text):
@@ -124,34 +145,67 @@ class Walk:
         for child in element.iterchildren("{*}*"):
             tag = child.tag
             if tag == RUN:
-                self._collect(child, line, self.styles.shows(child, shown))
-            elif tag == TEXT:
-                if shown:
-                    line.pieces.append(child.text or "")
-                else:
-                    self.hidden += len(child.text or "")
-            elif tag in TABS:
-                line.pieces.append(" ")
-            elif tag in BREAKS:
-                line.pieces.append("\n")
-            elif tag == HYPHEN:
-                line.pieces.append("-")
-            elif tag == NOTE:
-                line.notes.append(child.get(qn("w:id")) or "")
+                self._run(child, line, self.styles.shows(child, shown))
+            elif tag in TEXTS:
+                self._say(child.text or "", line, shown)
+            elif tag == SIGN:
+                self._say(_sign(child), line, shown)
+            elif tag in PLAIN:
+                line.pieces.append(PLAIN[tag])
+            elif tag in NOTES:
+                line.notes.append((tag, child.get(qn("w:id")) or ""))
             elif tag == TEXTBOX:
                 line.boxes.append(child)
+            elif tag in FORMULA:
+                self._part_of_formula(child, line, shown)
             elif tag not in SKIPPED and tag != PARAGRAPH:
                 self._collect(child, line, shown)
+
+    def _say(self, text: str, line: Line, shown: bool) -> None:
+        if shown:
+            line.pieces.append(text)
+        else:
+            self.hidden += len(text)
+
+    def _run(self, run: BaseOxmlElement, line: Line, shown: bool) -> None:
+        before = len(line.pieces)
+        self._collect(run, line, shown)
+        if is_raised(run) and 0 < before < len(line.pieces) and needs_caret(line.pieces[before - 1], line.pieces[before]):
+            line.pieces.insert(before, "^")
+
+    def _part_of_formula(self, part: BaseOxmlElement, line: Line, shown: bool) -> None:
+        begin, end = FORMULA[part.tag]
+        before = len(line.pieces)
+        self._collect(part, line, shown)
+        if len(line.pieces) > before:
+            line.pieces.insert(before, begin)
+            line.pieces.append(end)
 
 
 @dataclass
 class Line:
-    """A paragraph's own text, and what hangs on it: boxes of text, the numbers of its footnotes."""
+    """A paragraph's own text, and what hangs on it: boxes of text, the notes that it cites."""
 
     text: str = ""
     pieces: list[str] = field(default_factory=list)
     boxes: list[BaseOxmlElement] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def _own(around: BaseOxmlElement, tag: str) -> Iterator[BaseOxmlElement]:
+    """A table's rows or a row's cells, those in content controls too, and not those of a table further within."""
+    return (found for found in around.iter(tag) if next(found.iterancestors(around.tag)) is around)
+
+
+def _sign(element: BaseOxmlElement) -> str:
+    """A sign by its code in a font: those of Symbol and Wingdings, of other fonts what the code is anywhere."""
+    said = element.get(qn("w:char")) or ""
+    if not _CODE.fullmatch(said):
+        return ""
+    code, font = int(said, 16), element.get(qn("w:font")) or ""
+    if font.startswith("Wingdings"):
+        return WINGDINGS.get(code % 256, "•")
+    return chr(FIRST + code % 256 if font == "Symbol" else code)
 
 
 def _root(part: Part) -> BaseOxmlElement:
@@ -170,13 +224,14 @@ def _styles(main: Part) -> Styles:
     return Styles() if root is None else styles_of(root)
 
 
-def _footnotes(main: Part) -> Mapping[str, str]:
-    """The text of each by its number."""
-    root = _related(main.rels, RELATIONSHIP_TYPE.FOOTNOTES)
-    found: dict[str, str] = {}
-    for note in () if root is None else root.iterchildren(qn("w:footnote")):
-        found[note.get(qn("w:id")) or ""] = one_line("".join(text.text or "" for text in note.iter(TEXT)))
-    return {number: text for number, text in found.items() if number and text}
+def _notes(main: Part) -> Mapping[Note, str]:
+    """The text of each that is not empty."""
+    found: dict[Note, str] = {}
+    for reference, (kind, tag) in NOTES.items():
+        root = _related(main.rels, kind)
+        for note in () if root is None else root.iterchildren(tag):
+            found[reference, note.get(qn("w:id")) or ""] = one_line("".join(text.text or "" for text in note.iter(TEXT)))
+    return {note: text for note, text in found.items() if text}
 
 
 def _properties(package: OpcPackage) -> tuple[str, str]:

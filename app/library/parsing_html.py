@@ -6,14 +6,15 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
-from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PreformattedString, Tag
 
-from app.library.blocks import Blocks, one_line, without_title
+from app.library.blocks import Blocks, needs_caret, one_line, without_title
 from app.library.child import ENCODINGS, serve
 from app.library.decoding import text_of
 from app.library.hidden import Hidden, hidden_rules
+from app.library.html_tree import Page
 from app.library.parsed import Parsed
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -28,6 +29,7 @@ OWN_LINES = frozenset(
     | {"section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", *HEADINGS}
 )
 DATES = ("article:modified_time", "article:published_time", "citation_publication_date", "dcterms.modified", "dcterms.date")
+NEAR = 8  # parts of an element among which its first text is looked for
 LICENCES = ("dcterms.license", "dc.rights", "dcterms.rights", "rights")
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{1,40})""", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
@@ -38,10 +40,10 @@ def parse_html(raw: bytes) -> Parsed:
     """Scripts, styles, navigation and controls are left out, and so is what the page hides, with a note that says how much.
 
     Raises:
-        Unreadable: the bytes are no text.
+        Unreadable: the bytes are no text, or the page is nested without end.
     """
     text, notes = _decoded(raw)
-    page = BeautifulSoup(_without_comments(text), "html.parser")
+    page = Page(_without_comments(text))
     walk = Walk(Hidden(hidden_rules(style.get_text() for style in page.find_all("style"))))
     walk.through(page)
     blocks = walk.blocks.finish()
@@ -62,7 +64,7 @@ def parse_html(raw: bytes) -> Parsed:
 
 @dataclass
 class Walk:
-    """Goes through a page in reading order, without recursion, for a page may be nested without end."""
+    """Goes through a page in reading order, without recursion, for a page may be nested deeply."""
 
     rules: Hidden
     blocks: Blocks = field(default_factory=Blocks)
@@ -103,7 +105,9 @@ class Walk:
             self._line.append(" " if tag.name in OWN_LINES else "")
         elif tag.name in OWN_LINES:
             self._end_line()
-            self._item = tag.name == "li"
+            self._item = self._item or tag.name == "li"
+        elif tag.name == "sup" and self._line and needs_caret(self._line[-1], _first_text(tag)):
+            self._line.append("^")
         if tag.name == "tr" and not tag.find(NO_DATA):
             self._end_line(tight=True)  # of the row before, where its end is not marked
             self._rows.append(tag)
@@ -121,6 +125,7 @@ class Walk:
             self._heading(int(tag.name[1]))
         elif tag.name in OWN_LINES:
             self._end_line()
+            self._item = self._item and tag.name != "li"
         if tag.name == "pre":
             self._formatted -= 1
 
@@ -138,6 +143,11 @@ class Walk:
         if text:
             self.blocks.paragraph(f"- {text}" if self._item else text, tight=tight or self._item)
             self._item = False
+
+
+def _first_text(tag: Tag) -> str:
+    strings = (str(part).strip() for part in islice(tag.descendants, NEAR) if isinstance(part, NavigableString))
+    return next(filter(None, strings), "")
 
 
 def _without_comments(text: str) -> str:
@@ -164,7 +174,7 @@ def _decoded(raw: bytes) -> tuple[str, tuple[str, ...]]:
     return text_of(raw)
 
 
-def _meta(page: BeautifulSoup, names: Iterable[str]) -> str:
+def _meta(page: Page, names: Iterable[str]) -> str:
     """The first of these that the page's head gives, "" for none."""
     said = {
         str(tag.get("name") or tag.get("property") or "").lower(): str(tag.get("content") or "") for tag in page.find_all("meta")
@@ -177,7 +187,7 @@ def _day(text: str) -> str:
     return found[0].replace("/", "-") if found else ""
 
 
-def _address(page: BeautifulSoup) -> str:
+def _address(page: Page) -> str:
     """Where the page says that it stands."""
     links = page.find_all("link", rel="canonical")
     said = str(links[0].get("href") or "") if links else _meta(page, ("og:url",))

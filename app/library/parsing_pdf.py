@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as native
@@ -14,21 +15,22 @@ from app.library.blocks import one_line, without_title
 from app.library.child import serve
 from app.library.parsed import Parsed, Unreadable
 from app.library.pdf_layout import Line, laid_out
+from app.library.pdf_sheet import Ink, Sheet
 
 MAX_PAGES = 20_000
-SMALLEST = 1.5  # points; smaller letters are there to be overlooked
+RAISED = 0.85  # of the height of what is before it, at the most, has a power
+TIMES = ("x", "X", "×", "·", "*")
 BOLD = 600  # of a font's weight
 FONT_NAME = 128  # bytes of a font's name that are looked at
-WHITE = 250  # of each colour's 255, from here on
 DAMAGED = "it is a damaged PDF. Save it anew from the program that made it."
 NO_TEXT = "it holds no text, only pictures of pages ({pages:,}). Run text recognition (OCR) on it first."
+_WORD = re.compile(r"\S+")
+_POWER = re.compile(r"(?:^|([xX×·*]))10([-−–]?\d{1,2})(?!\d)")
 _BOLD_NAME = re.compile(rb"bold|black|heavy", re.IGNORECASE)
 _DATE = re.compile(r"(?:D:)?(\d{4})(?:(\d\d)(\d\d)?)?")
 _NO_TITLE = re.compile(
     r"untitled|document\d*|microsoft (?:word|powerpoint) - .*|.*\.(?:docx?|pdf|indd|pptx?|qxd|tex|dvi)", re.IGNORECASE
 )
-Box = tuple[float, float, float, float]  # left, bottom, right, top, in points
-COVERING = (native.FPDF_PAGEOBJ_PATH, native.FPDF_PAGEOBJ_IMAGE, native.FPDF_PAGEOBJ_SHADING, native.FPDF_PAGEOBJ_FORM)
 
 
 def parse_pdf(raw: bytes) -> Parsed:
@@ -61,20 +63,6 @@ def parse_pdf(raw: bytes) -> Parsed:
     return Parsed(title, "pdf", without_title(blocks, title), pages=count, date=date, notes=notes)
 
 
-class Ink:
-    """The colour that something is filled with, asked for again and again in one place of memory."""
-
-    def __init__(self) -> None:
-        self._parts = tuple(ctypes.c_uint() for _ in range(4))
-
-    def is_clear(self, asked: Callable[..., int], *of: object) -> bool | None:
-        """Whether it is white or lets all through; None where the document does not say."""
-        if not asked(*of, *self._parts):
-            return None
-        red, green, blue, ink = self._parts
-        return ink.value == 0 or min(red.value, green.value, blue.value) >= WHITE
-
-
 @dataclass
 class Reader:
     """The lines of a document's pages, one page open at a time."""
@@ -104,25 +92,17 @@ class Reader:
             page.close()
 
     def _lines(self, page: pdfium.PdfPage, text: pdfium.PdfTextPage) -> Iterator[Line]:
-        sheet, turn = page.get_bbox(), page.get_rotation()
-        grounds: list[Box] | None = None
+        sheet = Sheet(page, text, self._ink)
         place = 0
         for written in text.get_text_range().splitlines(keepends=True):
             start, place = place, place + _units(written)
-            said = one_line(written)
-            if not said:
-                continue
-            first = _character(text, start + _units(written[: len(written) - len(written.lstrip())]))
-            last = _character(text, start + _units(written.rstrip()) - 1)
-            box = text.get_charbox(first, loose=True)
-            clear = self._is_clear(text, first) and self._is_clear(text, last)
-            if clear and grounds is None:
-                grounds = _grounds(page, self._ink)
-            left, top, height = _upright(box, turn)
-            if height < SMALLEST or not _lies_on(box, sheet) or (clear and not any(_lies_on(box, g) for g in grounds or ())):
-                self.hidden += len(said)
-                continue
-            yield Line(said, left, top, height, self._is_bold(text, first) and self._is_bold(text, last))
+            words = _words(written, start, sheet)
+            seen = [word for word in words if sheet.shows(word.first)]
+            self.hidden += len(_joined(words)) - len(_joined(seen))
+            if seen:
+                left, top, height = sheet.upright(seen[0].first)
+                bold = self._is_bold(text, seen[0].first) and self._is_bold(text, seen[-1].last)
+                yield Line(_joined(_with_powers(seen, sheet)), left, top, height, bold)
 
     def _is_bold(self, text: pdfium.PdfTextPage, character: int) -> bool:
         if native.FPDFText_GetFontWeight(text, character) >= BOLD:
@@ -130,52 +110,49 @@ class Reader:
         native.FPDFText_GetFontInfo(text, character, self._name, FONT_NAME, None)
         return bool(_BOLD_NAME.search(self._name.value))
 
-    def _is_clear(self, text: pdfium.PdfTextPage, character: int) -> bool:
-        """Whether it shows on coloured ground alone: white, or drawn without ink, as recognised text is over its picture."""
-        if self._ink.is_clear(native.FPDFText_GetFillColor, text, character):
-            return True
-        drawn = native.FPDFText_GetTextObject(text, character)
-        return bool(drawn) and native.FPDFTextObj_GetTextRenderMode(drawn) == native.FPDF_TEXTRENDERMODE_INVISIBLE
+
+class Word(NamedTuple):
+    """``first`` and ``last``: the numbers of its characters on the page."""
+
+    text: str
+    first: int
+    last: int
+
+
+def _words(written: str, start: int, sheet: Sheet) -> list[Word]:
+    """Of a line that begins at unit ``start`` of the page's text; one that was drawn in one go is as one word."""
+    said = one_line(written)
+    if not said:
+        return []
+    ends = _units(written[: len(written) - len(written.lstrip())]), _units(written.rstrip()) - 1
+    first, last = (sheet.character(start + unit) for unit in ends)
+    if sheet.drawn(first) == sheet.drawn(last):
+        return [Word(said, first, last)]
+    places = ((found[0], first + _units(written[: found.start()]) - ends[0]) for found in _WORD.finditer(written))
+    return [Word(word, place, place + _units(word) - 1) for word, place in places]
+
+
+def _joined(words: Iterable[Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def _with_powers(words: Sequence[Word], sheet: Sheet) -> Iterator[Word]:
+    """Each power of ten that is set smaller with a sign before it, or 10 with its power would say 109."""
+    before = ""
+    for word in words:
+        found = _POWER.search(word.text) if "10" in word.text else None
+        if found and (found[1] or before in TIMES):
+            place = word.first + _units(word.text[: found.start(2)])
+            if sheet.upright(place)[2] < RAISED * sheet.upright(place - 1)[2]:
+                yield Word(f"{word.text[: found.start(2)]}^{word.text[found.start(2) :]}", word.first, word.last)
+                continue
+        yield word
+        before = word.text
 
 
 def _units(text: str) -> int:
     """Its length as pdfium counts, in UTF-16 units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _character(text: pdfium.PdfTextPage, unit: int) -> int:
-    """The number of the character that a unit of the text belongs to."""
-    found: int = native.FPDFText_GetCharIndexFromTextIndex(text, unit)
-    return max(0, found)
-
-
-def _upright(box: Box, turn: int) -> tuple[float, float, float]:
-    """Left, top and height of a character as it stands when the page is turned, by 0, 90, 180 or 270 degrees."""
-    left, bottom, right, top = box
-    if turn == 90:
-        return bottom, -left, right - left
-    if turn == 180:
-        return -right, -bottom, top - bottom
-    return (-top, right, right - left) if turn == 270 else (left, top, top - bottom)
-
-
-def _lies_on(box: Box, ground: Box) -> bool:
-    """Whether the middle of a box is within another."""
-    across, up = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return ground[0] <= across <= ground[2] and ground[1] <= up <= ground[3]
-
-
-def _grounds(page: pdfium.PdfPage, ink: Ink) -> list[Box]:
-    """Where pictures and areas that are not white lie."""
-    found: list[Box] = []
-    for drawn in page.get_objects(filter=COVERING, max_depth=1):
-        if drawn.type == native.FPDF_PAGEOBJ_PATH and ink.is_clear(native.FPDFPageObj_GetFillColor, drawn) is not False:
-            continue
-        try:
-            found.append(drawn.get_bounds())
-        except pdfium.PdfiumError:
-            continue  # it has no place
-    return found
 
 
 def _refused(error: pdfium.PdfiumError) -> Unreadable:

@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.library.asking import Asked, Wanted
-from app.records import Passage
+from app.records import Bearing, Passage
 from app.words import stem
 
 GAP = 2  # words from one word of the question to the next one, where they stand together
+ANSWERS = 0.7  # share of the question, by the weight of its words, that a passage holds where an answer may stand on it ...
+FORGIVEN = 4  # ... and of so many words that name what is asked one may be missing
+LONG = ((3, 3, 0.15), (4, 2, 0.4))  # of a question that so many words name: so many of them, and such a share, are enough
+NEAR = (2, 0.4)  # and any of these is worth a look
 PREFIX = 2  # letters that a word shares with all of its forms; a word with none of the question's is not looked at any further
 
 _WORD = re.compile(r"[^\W_]+")
@@ -33,13 +37,15 @@ class Ranked:
     """``bm25`` as a share of the best candidate's; ``covered``: the share of the question, by the weight of its words, that the
     passage holds with its title and section, in these words or in related ones; ``close``: the share of neighbouring words that
     are neighbours there too; ``fitting``: of the words that have related ones, the share with one of these there, or with
-    themselves in title or section."""
+    themselves in title or section. ``bearing``: by what is covered, and by whether the words that name what is asked are there
+    themselves: of the treatment of gallbladder cancer, that of breast cancer covers most."""
 
     passage: Passage
     bm25: float
     covered: float
     close: float
     fitting: float
+    bearing: Bearing
     score: float = 0.0
 
 
@@ -118,7 +124,20 @@ def _read(question: Asked, prefixes: frozenset[str], passage: Passage, bm25: flo
     ]
     weights = [one.weight for one in question.wanted]
     pairs = [(held[n].beside(held[n + 1]), weights[n] + weights[n + 1]) for n in range(len(held) - 1)]
-    return Ranked(passage, bm25, _share(zip(covers, weights, strict=True)), _share(pairs), _share((fit, 1.0) for fit in fits))
+    covered = _share(zip(covers, weights, strict=True))
+    return Ranked(passage, bm25, covered, _share(pairs), _share((fit, 1.0) for fit in fits), _bearing(covered, held))
+
+
+def _bearing(covered: float, held: Sequence[_Held]) -> Bearing:
+    """By rules that tests/benchmarks/search.py chose and measured. A short question wants nearly all of its words; a long one,
+    as people write it, is never held whole, but chance seldom brings several of its names together."""
+    naming = [bool(each.text or each.head) for each in held if each.wanted.names]
+    there = sum(naming)
+    whole = covered >= ANSWERS and len(naming) - there <= len(naming) // FORGIVEN
+    enough = whole or any(len(naming) >= of and there >= least and covered >= share for of, least, share in LONG)
+    if enough and not any(each.wanted.is_kind and not (each.text or each.head) for each in held):
+        return Bearing.ANSWERS
+    return Bearing.NEAR if there >= NEAR[0] or covered >= NEAR[1] else Bearing.FAR
 
 
 def _share(found: Iterable[tuple[bool, float]]) -> float:

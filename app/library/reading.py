@@ -36,6 +36,10 @@ MODULES: Mapping[Kind, str] = MappingProxyType(
 )
 
 
+class NoProcess(Exception):
+    """The parsing process could not be started. Never leaves this module."""
+
+
 class Stopped(LlamaCareError):
     """The reading of a file was stopped; nothing of it was kept."""
 
@@ -60,7 +64,7 @@ def read_document(name: str, raw: bytes, *, limits: Limits = LIMITS, stop: Calla
 
     Raises:
         BadInput: the file cannot be read; TooLarge: it is over a limit. The sentence names it and the cure.
-        Stopped: ``stop()`` became true.
+        Stopped: ``stop()`` became true. LlamaCareError: the machine has no process to spare.
     """
     if len(raw) > limits.size:
         reason = f"it has {len(raw) / MB:,.0f} MB; at most {limits.size // MB} MB are read. Split it into smaller files."
@@ -74,6 +78,10 @@ def read_document(name: str, raw: bytes, *, limits: Limits = LIMITS, stop: Calla
             raise Unreadable("it holds no text. Add a file that does.")
     except Unreadable as bad:
         raise (TooLarge if bad.large else BadInput)(f"{shown(name)} was not added: {bad}") from None
+    except NoProcess as error:
+        raise LlamaCareError(
+            f"{shown(name)} was not added: this machine could start no process to read it ({error}). Add it again later."
+        ) from None
     except InterruptedError:
         raise Stopped(f"Reading {shown(name)} was stopped; add it again to read it whole.") from None
     return parsed if parsed.title else replace(parsed, title=stem_of(name))
@@ -83,12 +91,14 @@ def _parse(kind: Kind, raw: bytes, limits: Limits, stop: Callable[[], bool]) -> 
     """What the parsing process says of the file.
 
     Raises:
-        Unreadable: it came to no end within its limits; InterruptedError: stopped.
+        Unreadable: it came to no end within its limits; InterruptedError: stopped; NoProcess.
     """
     command = [sys.executable, "-m", MODULES[kind], kind, str(limits.memory), str(limits.cpu)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, env={}, bufsize=0
-    )
+    pipe = subprocess.PIPE
+    try:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, cwd=ROOT, env={}, bufsize=0)
+    except OSError as error:
+        raise NoProcess(error.strerror) from error
     with process:  # closes the pipes and waits
         try:
             said = _exchange(process, raw, limits, stop)
@@ -126,7 +136,7 @@ def _exchange(process: subprocess.Popen[bytes], raw: bytes, limits: Limits, stop
                     return bytes(said)
                 said += piece
                 if len(said) > limits.output:
-                    reason = f"it holds more than {limits.output // MB} MB of text. Split it into smaller files."
+                    reason = f"its text is larger than the {limits.output // MB} MB that are read. Split it into smaller files."
                     raise Unreadable(reason, large=True)
 
 

@@ -13,6 +13,8 @@ from app.library.parsed import Block, Parsed
 from app.rowfiles import BadRow, Fault, Refusal
 
 LONGEST = 2**20  # bytes of a line
+MAX_QUESTION = 1000  # characters; it stands with each passage of its answer
+MAX_ABOUT = 300  # characters of a title, an id, a source, a date, a licence
 MAX_REFUSED = 1000  # rows that are refused one by one; the rest of the file is then left
 EXPECTED = 'Write one object a line, as {"id": "1", "focus": "Asthma", "question": "What is asthma?", "answer": "..."}.'
 
@@ -86,7 +88,7 @@ def _row(row: Mapping[str, Any], number: int) -> Row:
     answer = _text(row, "answer")
     if not answer:
         raise BadRow("answer", "it is empty. A row needs an answer to be found.", Fault.MISSING)
-    question = _line(row, "question")
+    question = _line(row, "question", MAX_QUESTION)
     title = _line(row, "focus") or _line(row, "title") or question
     if not title:
         raise BadRow("question", "question and focus are empty. A row needs one of them.", Fault.MISSING)
@@ -102,8 +104,11 @@ def _row(row: Mapping[str, Any], number: int) -> Row:
     )
 
 
-def _line(row: Mapping[str, Any], field: str) -> str:
-    return " ".join(_text(row, field).split())
+def _line(row: Mapping[str, Any], field: str, most: int = MAX_ABOUT) -> str:
+    line = " ".join(_text(row, field).split())
+    if len(line) > most:
+        raise BadRow(field, f"it has {len(line):,} characters; at most {most:,} are kept. Shorten it.", Fault.LONG)
+    return line
 
 
 def _text(row: Mapping[str, Any], field: str) -> str:

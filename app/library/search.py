@@ -21,11 +21,10 @@ from app.records import Found, Scope, SearchResult
 
 CANDIDATES = 50
 WEIGHTS = (8.0, 8.0, 1.0)  # of title, section and text in BM25; tuned, as Ranking is, by tests/benchmarks/search.py
-RELEVANT = 0.7  # share of the question that the best passage holds where it bears on it
 
 
 class PassageRetriever(BaseRetriever):
-    """Passages for a question, best first, with ``passage``, ``score`` and ``marks`` in each one's metadata.
+    """Passages for a question, best first, with ``passage``, ``score``, ``bearing`` and ``marks`` in each one's metadata.
 
     Runs no callbacks: langchain's tracing, which the environment may switch on, would send the question away.
     """
@@ -73,12 +72,12 @@ class Searcher:
             store=self._store, terms=self._terms, owner=owner, limit=limit, scope=scope, documents=tuple(documents)
         )
         texts = retriever.invoke(query)
-        found = tuple(Found(text.metadata["passage"], text.metadata["score"], text.metadata["marks"]) for text in texts)
-        relevant = any(text.metadata["covered"] >= RELEVANT for text in texts)
-        return SearchResult(found, relevant, tuple(one.sentence for one in self._terms.expand(query)))
+        return SearchResult(
+            tuple(Found(**text.metadata) for text in texts), tuple(one.sentence for one in self._terms.expand(query))
+        )
 
 
 def _text(question: Asked, one: Ranked) -> Text:
     where = marks(question, one.passage.text)
-    held = {"passage": one.passage, "score": one.score, "covered": one.covered, "marks": where}
+    held = {"passage": one.passage, "score": one.score, "bearing": one.bearing, "marks": where}
     return Text(page_content=one.passage.text, metadata=held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -13,6 +13,7 @@ PARAGRAPHS = "\n\n"  # between two blocks of the whole text
 TARGET = 800  # characters that the splitter fills; what is too short goes to its neighbour
 SHORT = 100  # characters that a passage has at least, where its block has them
 LONG = 900
+STRETCH = 50_000  # characters that are split at a time, for the splitter lists all words of what it splits
 SENTENCE = r"(?<=[.!?])(?<!\b(?:Dr|Mr|vs|No|al)\.)(?<!\b(?:Mrs|Fig|e\.g|i\.e)\.)[\")\]]?\s+"
 # Where text is cut, the best place first: paragraphs, lines, ends of sentences, words, anywhere. "Anywhere" goes by the piece,
 # for langchain's own way there makes a list of all single characters.
@@ -38,14 +39,28 @@ def passages_of(parsed: Parsed) -> list[Piece]:
     pieces: list[Piece] = []
     offset = 0
     for block in parsed.blocks:
-        texts = splitter.split_text(block.text) if len(block.text) > LONG else [block.text]
+        texts = [block.text]
+        if len(block.text) > LONG:
+            texts = [text for stretch in _stretches(block.text) for text in splitter.split_text(stretch)]
         for start, end in _joined(_spans(texts)):
             pieces.append(Piece(offset + start, offset + end, block.text[start:end], block.section, block.page))
         offset += len(block.text) + len(PARAGRAPHS)
     return pieces
 
 
-def _spans(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _stretches(text: str) -> Iterator[str]:
+    """All of the text in parts, cut at the end of a paragraph, else of a line, of a sentence, of a word, or anywhere."""
+    place = 0
+    while len(text) - place > STRETCH:
+        end = place + STRETCH
+        cuts = ((text.rfind(mark, place + STRETCH // 2, end), len(mark)) for mark in ("\n\n", "\n", ". ", " "))
+        end = next((found + length for found, length in cuts if found >= 0), end)
+        yield text[place:end]
+        place = end
+    yield text[place:]
+
+
+def _spans(texts: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Where each stands in the text that all of them make, without the white space around it; blank ones nowhere."""
     offset = 0
     for text in texts:

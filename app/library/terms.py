@@ -14,6 +14,7 @@ from app.words import Word, words
 
 TERMS = Path(__file__).parents[2] / "assets" / "terms.toml"
 MOST_SHOUTED = 3  # words in capitals alone that may all be abbreviations; more of them are a sentence in capitals
+UNITS = frozenset({"MG", "MM"})  # after a number they are no abbreviations of diseases
 
 _WRITTEN = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _Tables = Mapping[str, tuple[str, ...]]
@@ -90,6 +91,8 @@ class Terms:
         found = list(_WRITTEN.finditer(text))
         shouted = len(found) > MOST_SHOUTED and text.upper() == text
         for match in found:
+            if match.group() in UNITS and text[: match.start()].rstrip()[-1:].isdecimal():
+                continue
             for start, written in _whole_and_parts(match):
                 sought = written.lower() if shouted else written
                 others = self._abbreviations.get(sought) or self._abbreviations.get(sought.removesuffix("s"))
@@ -113,7 +116,8 @@ def read_terms(path: Path = TERMS) -> Terms:
         raise BadInput(f"The terms {path} are not TOML ({error}). Correct them, or restore them from the repository.") from error
     try:
         abbreviations = {name: tuple(others) for name, others in content["abbreviations"].items()}
-        names = [(name, *others) for table in ("drugs", "names") for name, others in content[table].items()]
+        drugs = [group for name, others in content["drugs"].items() for group in _drug_groups(name, others)]
+        names = [*drugs, *((name, *others) for name, others in content["names"].items())]
         return Terms(
             abbreviations=abbreviations,
             small=content["small"]["abbreviations"],
@@ -126,6 +130,13 @@ def read_terms(path: Path = TERMS) -> Terms:
             f"The terms {path.name} are not as expected ({type(error).__name__}: {error}). There are the tables abbreviations,"
             " small, drugs, names, spellings and related. Restore them from the repository."
         ) from error
+
+
+def _drug_groups(name: str, others: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """A group for each brand, so that one is not taken for another; brands begin with a capital."""
+    same = (name, *(other for other in others if not other[0].isupper()))
+    yield same
+    yield from ((*same, brand) for brand in others if brand[0].isupper())
 
 
 def _by_stems(groups: Iterable[Sequence[str]]) -> dict[tuple[str, ...], tuple[str, ...]]:

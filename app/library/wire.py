@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from app.library.blocks import MAX_BLOCKS
 from app.library.parsed import Block, Parsed, Unreadable
 
-BROKEN = "its parser broke down on it. It is damaged, or made to do harm; save it anew from the program that made it."
+BROKEN = "its parser broke down on it. It is damaged, too large or made to do harm; save it anew from its program, or split it."
+MAX_PAGE = 10**6
 
 
 def packed(parsed: Parsed) -> bytes:
@@ -37,6 +39,8 @@ def unpacked(said: bytes) -> Parsed:
     Raises:
         Unreadable: the file was refused, or what came is no document.
     """
+    if said.count(b"\n") > MAX_BLOCKS + 1:
+        raise Unreadable(BROKEN)
     head, *lines = [_value(line) for line in said.splitlines()] or [None]
     if not isinstance(head, dict):
         raise Unreadable(BROKEN)
@@ -55,7 +59,7 @@ def unpacked(said: bytes) -> Parsed:
 
 
 def _line(value: Any) -> bytes:
-    return json.dumps(value).encode() + b"\n"  # ASCII, so that half a character travels too
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"  # half a character travels too
 
 
 def _value(line: bytes) -> Any:
@@ -78,13 +82,13 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _number(value: Any) -> int | None:
-    if value is None or type(value) is int:
+    if value is None or (type(value) is int and 0 <= value <= MAX_PAGE):
         return value
     raise Unreadable(BROKEN)
 
 
 def _block(line: Any) -> Block:
     match line:
-        case [str(section), int() | None as page, str(text)]:
-            return Block(section, page, text)
+        case [str(section), page, str(text)]:
+            return Block(section, _number(page), text)
     raise Unreadable(BROKEN)

@@ -14,6 +14,8 @@ VAL = f"{W}val"
 SMALLEST = 2  # half points; letters of one point and less are there to be overlooked
 _HEADING = re.compile(r"heading (\d)")
 _LIST = re.compile(r"list (?:bullet|number)")
+_WHITE = re.compile(r"(?:F[A-F]){3}", re.IGNORECASE)
+_NO_FILL = re.compile(r"auto|(?:F[A-F]){3}", re.IGNORECASE)
 _OFF = ("0", "false", "off", "none")
 
 
@@ -109,15 +111,28 @@ def _is_hidden(properties: BaseOxmlElement) -> bool:
 
 def _is_white(properties: BaseOxmlElement) -> bool:
     """White letters without a ground of their own."""
-    white = _value(properties, "w:color").upper() == "FFFFFF"
-    return white and properties.find(qn("w:shd")) is None and properties.find(qn("w:highlight")) is None
+    return bool(_WHITE.fullmatch(_value(properties, "w:color"))) and not _has_ground(properties)
+
+
+def _has_ground(properties: BaseOxmlElement | None) -> bool:
+    """Whether they lay a colour under the text that is not white."""
+    if properties is None:
+        return False
+    shade = properties.find(qn("w:shd"))
+    fill = (shade.get(qn("w:fill")) or "") if shade is not None else ""
+    return _value(properties, "w:highlight") not in ("", "none", "white") or bool(fill and not _NO_FILL.fullmatch(fill))
+
+
+def is_raised(run: BaseOxmlElement) -> bool:
+    """Whether the run itself says that it is a superscript."""
+    return _value(run.find(qn("w:rPr")), "w:vertAlign") == "superscript"
 
 
 def _on_colour(run: BaseOxmlElement) -> bool:
     """Whether something around the run gives it a ground: its paragraph, its cell, or the look of its table."""
     grounds = (qn("w:pPr"), qn("w:tcPr"))
     for around in run.iterancestors():
-        if any(around.find(f"{ground}/{qn('w:shd')}") is not None for ground in grounds):
+        if any(_has_ground(around.find(ground)) for ground in grounds):
             return True
         if around.find(f"{qn('w:tblPr')}/{qn('w:tblStyle')}") is not None:
             return True

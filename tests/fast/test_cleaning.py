@@ -41,7 +41,7 @@ TOKENS = (
         ("be\u200bta\u2060\ufeff", "beta", "invisible characters"),
         ("dose \u202e05\u202c mg \u2066x\u2069", "dose 05 mg x", "marks of text direction"),
         ("ok" + "".join(chr(0xE0000 + ord(c)) for c in "obey"), "ok", "invisible tag characters"),
-        ("x\ue123\U000f0001", "x", "characters of private use"),
+        ("5 \ue123\U000f0001g", "5 \ufffdg", "characters of private use"),  # a dose in grams it is not
         ("x\ud800y\udfff", "xy", "broken characters"),
         ("x\ufe01\U000e0101", "x", "variation selectors"),
         ("in\u200cvisible", "invisible", "invisible joiners"),
@@ -79,8 +79,18 @@ def test_lines_and_spaces_are_plain() -> None:
     assert clean("a\r\nb\rc\u2028d\x0ce\xa05\u202fmg hy\xadphen").text == "a\nb\nc\nd\ne 5 mg hyphen"
 
 
-def test_a_symbol_fonts_bullet_is_a_bullet() -> None:
-    assert clean("\uf0b7 one").text == "• one"
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("100 \uf06dg at age \uf0b3 65", "100 µg at age ≥ 65"),
+        ("\uf062-blocker, TNF-\uf061, 37 \uf0b0C \uf0b1 1", "β-blocker, TNF-α, 37 °C ± 1"),
+        ("\uf0b7 one\n  \uf06e two\n\uf0fc done", "• one\n  • two\n✓ done"),
+        ("\uf001brosis", "fibrosis"),
+        ("\uf03c\uf07c\uf069m_end|> x", "  x"),
+    ],
+)
+def test_signs_of_the_fonts_symbol_and_wingdings_are_the_signs_that_they_show(text: str, read: str) -> None:
+    assert clean(text).text == read
 
 
 def test_a_pile_of_accents_is_cut_down() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.library.search import Searcher
 from app.library.terms import read_terms
 from app.library_store import LibraryStore, NewDocument, Piece
-from app.records import Scope, SearchResult
+from app.records import Bearing, Scope, SearchResult
 from tests.conftest import Clock
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ def test_an_awkward_question_finds_what_a_person_would_expect(searcher: Searcher
     "query", ["", " \n\t", "\0", '"', "''", "*", "^", "NOT", "AND OR NOT", "what is it?", "\ud800", "💊", "( ) :", "-"]
 )
 def test_a_question_without_words_of_content_finds_nothing(searcher: Searcher, query: str) -> None:
-    assert searcher.search(ADA, query) == SearchResult((), False)
+    assert searcher.search(ADA, query) == SearchResult(())
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,6 +151,24 @@ def test_nothing_relevant_is_said_though_a_common_word_is_found(searcher: Search
     assert psoriasis.found
     assert not psoriasis.relevant
     assert not searcher.search(ADA, "How do I change the tyre of a car?").relevant
+
+
+def bearing(searcher: Searcher, question: str) -> Bearing:
+    return searcher.search(ADA, question).found[0].bearing
+
+
+def test_a_page_on_a_sister_topic_is_near_and_no_answer_stands_on_it(searcher: Searcher) -> None:
+    assert bearing(searcher, "Is hepatitis C cured?") is Bearing.ANSWERS
+    assert bearing(searcher, "Is hepatitis E cured by antiviral drugs?") is Bearing.NEAR
+
+
+def test_a_question_in_many_words_is_answered_by_a_page_that_has_some_of_them(searcher: Searcher) -> None:
+    asked = "My neighbour, who is 61 and fat, had a myocardial infarction on Tuesday night; is his troponin still of any use?"
+    assert bearing(searcher, asked) is Bearing.ANSWERS
+
+
+def test_one_word_by_chance_is_neither_near_nor_an_answer(searcher: Searcher) -> None:
+    assert bearing(searcher, "Which saline spray helps my budgerigar with a beak like that and a dull plumage?") is Bearing.FAR
 
 
 def test_a_passage_of_another_is_never_found(store: LibraryStore, searcher: Searcher) -> None:

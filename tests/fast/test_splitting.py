@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.library.parsed import Block, Parsed
-from app.library.splitting import LONG, SHORT, passages_of, whole_text
+from app.library.splitting import LONG, SHORT, STRETCH, passages_of, whole_text
 
 SENTENCES = [f"Sentence number {number} tells something about drug {number} in a few plain words." for number in range(60)]
 texts = st.text(st.sampled_from("ab é\n\t.!?)9\u00a0𝔸"), max_size=3000)
@@ -72,6 +72,15 @@ def test_an_abbreviation_ends_no_sentence() -> None:
 def test_a_text_without_a_space_is_cut_all_the_same() -> None:
     pieces = passages_of(parsed(Block("", None, "x" * 100_000)))
     assert "".join(piece.text for piece in pieces) == "x" * 100_000
+
+
+def test_a_block_of_many_stretches_is_cut_where_its_sentences_end_and_whole() -> None:
+    text = " ".join(SENTENCES * 40)
+    assert len(text) > 3 * STRETCH
+    pieces = passages_of(parsed(Block("", None, text)))
+    assert all(piece.text.endswith("plain words.") and piece.text.startswith("Sentence") for piece in pieces)
+    assert " ".join(piece.text for piece in pieces) == text
+    assert max(len(piece.text) for piece in pieces) <= LONG + SHORT
 
 
 def test_a_blank_document_has_no_passages() -> None:

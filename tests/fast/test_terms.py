@@ -31,12 +31,15 @@ def said(terms: Terms, text: str) -> list[str]:
         ("GLP-1 agonists", ["GLP-1 = glucagon like peptide 1"]),
         ("PPI-induced", ["PPI = proton pump inhibitor"]),
         ("copd and dka", ["copd = chronic obstructive pulmonary disease", "dka = diabetic ketoacidosis"]),
-        ("MS", ["MS = multiple sclerosis or mitral stenosis"]),
+        ("MS", ["MS = multiple sclerosis or mitral stenosis or morphine sulfate"]),
         ("tylenol overdose", ["tylenol = acetaminophen or paracetamol"]),
         ("amlodipine", ["amlodipine = Norvasc"]),
         ("after a heart attack", ["heart attack = myocardial infarction"]),
         ("is it all in my mind or is he as ill", []),
         ("WHAT ARE ALL THE SIGNS OF STROKE", ["STROKE = cerebrovascular accident"]),
+        ("amoxicillin 500 MG for a 5 MM lesion", ["amoxicillin = Amoxil"]),
+        ("MG crisis", ["MG = myasthenia gravis"]),
+        ("ST depression in V2", ["ST depression = ST segment depression"]),
         ("MI, and again MI", ["MI = myocardial infarction or heart attack"]),
         ("", []),
     ],
@@ -85,6 +88,40 @@ def test_words_of_one_kind_of_question_are_related_in_any_form(terms: Terms) -> 
     assert "prognosis" in terms.related("outlook")
     assert {"therapy", "medication"} <= set(terms.related("treatments"))
     assert terms.related("aspirin") == ()
+
+
+def test_a_brand_stands_for_its_drug_and_for_no_other_brand(terms: Terms) -> None:
+    assert said(terms, "Plan B") == ["Plan B = levonorgestrel"]
+    assert said(terms, "Prolia") == ["Prolia = denosumab"]
+    assert said(terms, "denosumab") == ["denosumab = Prolia or Xgeva"]
+    assert said(terms, "Synthroid") == ["Synthroid = levothyroxine or thyroxine"]
+    assert said(terms, "Descovy") == ["Descovy = emtricitabine tenofovir alafenamide"]
+    brands = {other for others in TABLES["drugs"].values() for other in others if other[0].isupper()}
+    for brand in brands:
+        for one in terms.expand(brand):
+            assert one.written != brand or not brands & set(one.others), brand
+
+
+def test_a_combined_drug_is_never_taken_for_one_of_its_parts(terms: Terms) -> None:
+    for brand in ("Vicodin", "Percocet", "Augmentin", "Suboxone", "Entresto", "Advair", "Paxlovid"):
+        [one] = terms.expand(brand)
+        assert " " in one.others[0], brand
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("egfr", {"estimated glomerular filtration rate", "epidermal growth factor receptor"}),
+        ("NPH", {"normal pressure hydrocephalus", "isophane insulin"}),
+        ("CVA", {"stroke", "costovertebral angle"}),
+        ("ICD", {"implantable cardioverter defibrillator", "International Classification of Diseases"}),
+        ("PML", {"progressive multifocal leukoencephalopathy", "promyelocytic leukemia"}),
+        ("MS", {"multiple sclerosis", "morphine sulfate"}),
+    ],
+)
+def test_an_abbreviation_with_several_meanings_is_looked_up_in_all_of_them(terms: Terms, written: str, meant: set[str]) -> None:
+    [one] = terms.expand(written)
+    assert meant <= set(one.others)
 
 
 def test_the_table_is_sorted_and_large_enough() -> None:

@@ -80,7 +80,7 @@ def test_a_file_that_takes_too_long_is_ended_with_a_sentence_and_others_are_serv
     ("limits", "said"),
     [
         (Limits(wall=0.01), "longer than"),
-        (Limits(output=MB // 8), "of text. Split it"),
+        (Limits(output=MB // 8), "its text is larger than"),
         (Limits(size=MB // 4), "at most 0 MB are read"),
     ],
 )
@@ -111,7 +111,9 @@ def test_a_name_never_reaches_a_file(name: str) -> None:
     [
         ("line.txt", b"word " * (2 * MB)),
         ("line.md", b"# " + b"*a _b `c [d](e " * 100_000),
-        ("deep.html", b"<div>" * 30_000 + b"deep"),
+        ("deep.html", b"<div>" * 900 + b"deep"),
+        ("rows.html", b"<table>" + b"<tr><td>5 mg" * 10_000),
+        ("items.html", b"<ul>" + b"<li><p>5 mg<b>" * 10_000),
         ("table.md", b"|" + b"-" * MB + b"x"),
         ("ends.txt", b"\n" * (8 * MB) + b"x"),
         ("marks.txt", ("a" + "\u0300\u0316" * 500_000).encode()),
@@ -119,6 +121,18 @@ def test_a_name_never_reaches_a_file(name: str) -> None:
 )
 def test_a_text_of_an_odd_shape_is_read(name: str, raw: bytes) -> None:
     assert read_document(name, raw).blocks
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "said"),
+    [
+        ("deep.html", b"<div>" * 300_000 + b"deep", "deep in one another"),
+        ("parts.md", b"# a\nb\n" * (3 * MB // 2), "more than 200,000 parts"),
+    ],
+)
+def test_a_shape_that_would_take_minutes_is_refused_by_its_name(name: str, raw: bytes, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        read_document(name, raw, limits=Limits(cpu=20))
 
 
 @pytest.mark.parametrize("call", ["open('/etc/passwd')", "socket.socket()", "os.open('/tmp', os.O_RDONLY)"])

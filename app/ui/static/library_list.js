@@ -68,7 +68,7 @@ export class DocumentList {
     this.#shown = documents;
     this.#counts.textContent = `${counted(own, "document")} of yours, ${thousands(shared)} shared, `
       + `${counted(sample, "sample page")}.`;
-    const none = this.#words ? `No document has “${this.#words}” in its title.` : own ? "" : EMPTY;
+    const none = this.#words ? `No document has “${this.#words}” in its title or file name.` : own ? "" : EMPTY;
     this.#say(documents.length && (own || this.#words) ? "" : none);
     redraw(this.#list, documents.map((found) => documentRow(found, {
       selected: (id) => this.#selected.has(id), select: (id, on) => this.#select(id, on), remove: (one) => this.#remove([one]),

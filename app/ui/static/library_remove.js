@@ -47,7 +47,9 @@ export class Removal {
     let last = null;
     for await (const event of events("/api/library/erase", body)) {
       last = event;
-      if (event.type === "progress") this.#show(`Removing… ${thousands(event.done)} of ${thousands(event.total)}`, event);
+      if (event.type !== "progress") continue;
+      if (event.done < event.total) this.#show(`Removing… ${thousands(event.done)} of ${thousands(event.total)}`, event);
+      else this.#show("Nobody finds it any more. Taking the text off the disk…", null);
     }
     if (last?.type === "erased") this.#end(last.sentence, false);
     else this.#end(last?.type === "failed" ? last.sentence : BROKEN, true);
