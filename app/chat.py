@@ -91,11 +91,12 @@ class Chat:
         question, answer = _question(text), _empty_answer()
         with self._lock:
             self._admit(visitor, conversation)
-            if conversation is None:
-                place = self.store.add_conversation(visitor, _title(question.text))
-            else:
-                place = self.store.conversation(visitor, conversation)
-            self.store.add_turn(visitor, place.id, question, answer, replace=replace)
+            with self.store.write():  # a question that is refused leaves no conversation behind
+                if conversation is None:
+                    place = self.store.add_conversation(visitor, _title(question.text))
+                else:
+                    place = self.store.conversation(visitor, conversation)
+                self.store.add_turn(visitor, place.id, question, answer, replace=replace)
             history = self.store.messages(visitor, place.id)[:-1]
             ground = self._ground(visitor, history, wanted)
             turn = Turn(self, visitor, place, history, answer, keep=self.store.keep_answer, ground=ground)

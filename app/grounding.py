@@ -12,13 +12,15 @@ from app.citations import without_citations
 from app.claims import match
 from app.earned import ALL, Ledger, earned
 from app.engine.base import Engine, ModelInfo
-from app.extract import best_sentences
+from app.errors import LlamaCareError, NotFound
 from app.grounds import short_text
 from app.judging import judge
 from app.library.library import Library
+from app.lookup import looked_up
 from app.prompts import grounded_text
 from app.records import (
     NO_SOURCE,
+    Bearing,
     Block,
     Claim,
     Found,
@@ -31,21 +33,18 @@ from app.records import (
     SearchResult,
     Support,
 )
-from app.shapes import QUICK, Part, Template, assumed, search_words, template_of, told
-from app.topics import content_words
+from app.shapes import QUICK, Part, Template, assumed, restates, search_words, template_of, told
+from app.short_answers import ShortAnswers
 
 SHOWN = 6  # passages of the search that is made for the question itself
-MOST_PASSAGES = 10  # of an answer, with those that its parts were looked up in
-PART_PASSAGES = 4
-RANKED = 4  # candidates of a differential
-PART_DOCUMENTS = 3  # the best documents, in which the parts of an answer are looked up
-SHORT_QUESTION = 3  # content words; a shorter question is looked up together with the one before it
 MOST_FOLLOWUPS = 3
 DULL_SECTIONS = ("overview", "what this page leaves out", "")
-NOTHING = "No source: nothing in your library bears on this question."
-WITHHELD = f"{NOTHING} Answers from the model alone are switched off, so there is none."
-NO_SENTENCE = "No sentence of the passages says this."
+NEAREST = 3  # passages that are shown where none answers
+NOTHING = "No source: no passage was found that bears on this question. Other words may find one."
+NEAR = "No source: no passage was found that answers this question. The nearest are shown; they may be on something else."
+WITHHELD = "Answers from the model alone are switched off, so there is none."
 BY_WORDS = "Each sentence is held against the passages by its words, numbers and negations, not by the model."
+RESTATED = "What only repeats the assumptions is not judged."
 
 
 @dataclass(frozen=True)
@@ -89,75 +88,52 @@ class Ground:
         self._ledger = ledger
         self._wanted = wanted
         self._assumptions = dict(wanted.assumptions or {})
-        self._query = _query(history, self._assumptions)
+        self._asked = [message.text for message in history if message.role is Role.USER]
         self._search = partial(library.search, owner, scope=wanted.scope)
         self._sections = partial(library.passages, owner)
         self._missing = library.missing
 
     def look_up(self) -> Grounds:
         """Searches the library and makes the short answer. Raises StoreError where the library cannot be read."""
-        result = self._search(self._query, limit=SHOWN, documents=self._wanted.documents)
+        documents = self._wanted.documents
+        query, result = looked_up(self._asked, search_words(self._assumptions), self._found, documents)
+        result = replace(result, found=tuple(found for found in result.found if found.bearing is not Bearing.FAR))
         kept = Grounds(
             found=result.relevant,
-            sentence=NOTHING,
+            sentence=NEAR if result.found else NOTHING,
+            passages=result.found[:NEAREST],
             template=self.template.id,
             assumptions=self._assumptions,
             expanded=result.expanded,
         )
         if not result.relevant:
-            withheld = self._wanted.withhold
-            self.grounds = replace(kept, sentence=WITHHELD, prose=Prose.NONE) if withheld else kept
+            withheld = replace(kept, sentence=f"{kept.sentence} {WITHHELD}", prose=Prose.NONE)
+            self.grounds = withheld if self._wanted.withhold else kept
             return self.grounds
-        shown = _Numbered(result.found)
-        short = self._ranked(result, shown) if self.template.ranked else self._parts(result, shown)
+        short, shown = ShortAnswers(self._search, documents).make(self.template, query, result)
         self.grounds = replace(
             kept,
-            sentence=_found_sentence(shown.found),
-            passages=tuple(shown.found),
+            sentence=_found_sentence(shown),
+            passages=tuple(shown),
             short=tuple(short),
-            followups=tuple(self._followups(result, short, shown)),
+            followups=tuple(self._followups(short, shown)),
         )
         return self.grounds
 
-    def _parts(self, result: SearchResult, shown: _Numbered) -> list[Block]:
-        if len(self.template.parts) == 1:
-            return [self._block(part, "", result.found, shown) for part in self.template.parts]
-        documents = list(dict.fromkeys(found.passage.document for found in result.found))[:PART_DOCUMENTS]
-        return [self._block(part, part.heading, self._for_part(part, documents), shown) for part in self.template.parts]
+    def _found(self, query: str, documents: Sequence[str]) -> SearchResult:
+        return self._search(query, limit=SHOWN, documents=documents)
 
-    def _ranked(self, result: SearchResult, shown: _Numbered) -> list[Block]:
-        titles = {found.passage.document: found.passage.title for found in reversed(result.found)}
-        order = list(dict.fromkeys(found.passage.document for found in result.found))[:RANKED]
-        blocks: list[Block] = []
-        for document in order:
-            rank = 1 + len(blocks) // len(self.template.parts)
-            found = [
-                self._block(part, f"{rank}. {titles[document]}: {part.heading.lower()}", self._for_part(part, [document]), shown)
-                for part in self.template.parts
-            ]
-            if any(block.quotes for block in found):  # a candidate that nothing speaks of is none
-                blocks += found
-        return blocks or [Block("", missing=NO_SENTENCE)]
-
-    def _for_part(self, part: Part, documents: Sequence[str]) -> Sequence[Found]:
-        query = f"{self._query} {' '.join(part.cues)}"
-        return self._search(query, limit=PART_PASSAGES, documents=documents).found
-
-    def _block(self, part: Part, heading: str, found: Sequence[Found], shown: _Numbered) -> Block:
-        passages = [each.passage for each in found]
-        quotes = best_sentences(self._query, passages, cues=part.cues, most=part.most)
-        numbered = [replace(quote, number=shown.number(found[quote.number - 1])) for quote in quotes]
-        known = tuple(quote for quote in numbered if quote.number)
-        return Block(heading, known, "" if known else NO_SENTENCE)
-
-    def _followups(self, result: SearchResult, short: Sequence[Block], shown: _Numbered) -> list[str]:
-        """Questions that the best document answers too: its sections that the short answer did not use."""
-        best = result.found[0].passage
-        used = {shown.found[quote.number - 1].passage.section for block in short for quote in block.quotes}
-        _, _, passages = self._sections(best.document, start=0, count=40)
+    def _followups(self, short: Sequence[Block], shown: Sequence[Found]) -> list[str]:
+        """Questions that the document of the first passage answers too: its sections that the short answer did not use."""
+        best = shown[0].passage
+        used = {shown[quote.number - 1].passage.section for block in short for quote in block.quotes}
+        try:
+            _, _, passages = self._sections(best.document, start=0, count=40)
+        except NotFound:  # erased a moment ago; `gone` says so
+            return []
         sections = dict.fromkeys(passage.section.rpartition(" › ")[2] for passage in passages if passage.section not in used)
         wanted = [section for section in sections if section.lower() not in DULL_SECTIONS and not section.endswith("?")]
-        return [f"{best.title} – {section.lower()}?" for section in wanted[:MOST_FOLLOWUPS]]
+        return [f"{best.title} – {_in_line(section)}?" for section in wanted[:MOST_FOLLOWUPS]]
 
     def know_model(self, info: ModelInfo) -> None:
         """Decides what becomes of the model's text: only a model that was measured to be better than chance writes prose."""
@@ -166,7 +142,7 @@ class Ground:
 
     def question(self, question: Message, part: Part, most: int) -> Message:
         """What the model reads in place of ``question``: with the first ``most`` passages, for one part of the answer."""
-        texts = [_as_data(found.passage) for found in self.grounds.passages[:most]]
+        texts = [_as_data(found.passage) for found in self.grounds.stood_on[:most]]
         return replace(question, text=grounded_text(question.text, texts, told=told(self._assumptions), ask=part.ask))
 
     def shown(self, answer: Message, written: str) -> Message:
@@ -181,15 +157,18 @@ class Ground:
     def held_against(self, written: str, engine: Engine | None = None) -> None:
         """Matches each sentence that the model wrote to the passages; ``engine`` judges them where it was measured to."""
         text, _ = self._cited(written)
-        passages = [found.passage.text for found in self.grounds.passages]
-        claims = match(text, passages)
+        passages = [found.passage.text for found in self.grounds.stood_on]
+        matched = match(text, passages)
+        claims = [claim for claim in matched if not restates(claim.text, self._assumptions)]
         judged = BY_WORDS
         if engine is not None and any(claim.passage for claim in claims):
             claims, judged = _judged(engine, self._ledger, claims, passages)
+        if len(claims) < len(matched):
+            judged = f"{judged} {RESTATED}"
         self.grounds = replace(self.grounds, claims=tuple(claims), judged_by=judged)
 
     def _cited(self, written: str) -> tuple[str, int]:
-        passages = [found.passage.text for found in self.grounds.passages]
+        passages = [found.passage.text for found in self.grounds.stood_on]
         return without_citations(written, len(passages), passages=passages)
 
     def gone(self) -> bool:
@@ -201,23 +180,6 @@ class Ground:
         return self.grounds.sentence if self.grounds.found else NO_SOURCE
 
 
-class _Numbered:
-    """The passages of one answer, numbered from 1 in the order in which they came."""
-
-    def __init__(self, found: Sequence[Found]) -> None:
-        self.found = list(found)
-
-    def number(self, found: Found) -> int:
-        """0 where no more are taken."""
-        for number, known in enumerate(self.found, start=1):
-            if known.passage.id == found.passage.id:
-                return number
-        if len(self.found) >= MOST_PASSAGES:
-            return 0
-        self.found.append(found)
-        return len(self.found)
-
-
 def unearned(info: ModelInfo, ledger: Ledger | None) -> str:
     """Why a model's text is folded away, "" where it was measured to be better than chance over all questions."""
     counts = earned(info, ledger)
@@ -226,16 +188,16 @@ def unearned(info: ModelInfo, ledger: Ledger | None) -> str:
         return ""
     if overall:
         return f"{info.name}: {overall[0].sentence}. So what it writes is folded away, below what the passages say."
+    if info.eci is None:
+        return f"{counts.sentence} So what {info.name} writes is folded away, below what the passages say."
+    if counts.skills:
+        return f"{info.name} was not measured on exam questions, so what it writes is folded away. The Models page measures it."
     return f"Nobody has measured {info.name} here, so what it writes is folded away. The Models page measures it."
 
 
-def _query(history: Sequence[Message], assumptions: Mapping[str, str]) -> str:
-    """What is looked up: the question, with the one before it where it is too short to stand alone, and what is assumed."""
-    asked = [message.text for message in history if message.role is Role.USER]
-    parts = asked[-1:]
-    if len(content_words(asked[-1])) < SHORT_QUESTION:
-        parts = asked[-2:]
-    return " ".join([*parts, search_words(assumptions)]).strip()
+def _in_line(heading: str) -> str:
+    """A heading as it stands in a sentence; "ECG" stays what it is."""
+    return heading if heading[1:2].isupper() else f"{heading[:1].lower()}{heading[1:]}"
 
 
 def _found_sentence(found: Sequence[Found]) -> str:
@@ -254,7 +216,10 @@ def _as_data(passage: Passage) -> str:
 def _judged(engine: Engine, ledger: Ledger | None, claims: Sequence[Claim], passages: Sequence[str]) -> tuple[list[Claim], str]:
     """The claims that have a passage, as the model's read-out judges them, where it was measured to have skill for it."""
     cited = [place for place, claim in enumerate(claims) if claim.passage]
-    judged = judge(engine, ledger, [(claims[place].text, passages[claims[place].passage - 1]) for place in cited])
+    try:
+        judged = judge(engine, ledger, [(claims[place].text, passages[claims[place].passage - 1]) for place in cited])
+    except LlamaCareError as error:  # the answer is whole: what fails after it must not fail it
+        return list(claims), f"{BY_WORDS} The model could not judge them: {error.sentence}"
     if judged.values is None:
         return list(claims), f"{BY_WORDS} {judged.sentence}"
     values: dict[int, Support] = dict(zip(cited, judged.values, strict=True))

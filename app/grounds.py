@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from app.records import Block, Claim, Found, Grounds, Message, Passage, Prose, Quote, Status, Support
+from app.records import Bearing, Block, Claim, Found, Grounds, Message, Passage, Prose, Quote, Status, Support
 
 ERASED_NOTE = "This answer quoted a document that was erased, and was erased with it."
 
@@ -25,9 +25,7 @@ def read_grounds(text: str) -> Grounds | None:
     return Grounds(
         **{
             **row,
-            "passages": tuple(
-                Found(Passage(**each["passage"]), each["score"], _spans(each["marks"])) for each in row["passages"]
-            ),
+            "passages": tuple(_found(each) for each in row["passages"]),
             "short": tuple(
                 Block(each["heading"], tuple(Quote(**quote) for quote in each["quotes"]), each["missing"])
                 for each in row["short"]
@@ -38,6 +36,10 @@ def read_grounds(text: str) -> Grounds | None:
             "followups": tuple(row["followups"]),
         }
     )
+
+
+def _found(row: dict[str, Any]) -> Found:
+    return Found(Passage(**row["passage"]), row["score"], _spans(row["marks"]), Bearing(row.get("bearing", Bearing.ANSWERS)))
 
 
 def _claim(row: dict[str, Any]) -> Claim:
@@ -77,15 +79,16 @@ def whole_text(message: Message) -> str:
         return message.text
     text = message.text
     if grounds.prose is Prose.OPEN:
-        text = "\n\n".join(part for part in (short_text(grounds.short), cited_text(message.text, grounds.claims)) if part)
+        said = short_text(grounds.short) if grounds.found else grounds.sentence
+        text = "\n\n".join(part for part in (said, cited_text(message.text, grounds.claims)) if part)
     lines = source_lines(grounds)
     return "\n\n".join([text, "**Sources**", "\n".join(f"- {line}" for line in lines)]) if lines else text
 
 
 def source_lines(grounds: Grounds) -> list[str]:
-    """The passages, numbered, each with all that is known of where it comes from."""
+    """The passages that it stands on, numbered, each with all that is known of where it comes from."""
     lines = []
-    for number, found in enumerate(grounds.passages, start=1):
+    for number, found in enumerate(grounds.stood_on, start=1):
         passage = found.passage
         page = f"page {passage.page}" if passage.page else ""
         facts = [passage.title, passage.section, page, passage.date, passage.licence, passage.source]

@@ -19,7 +19,9 @@ from app.earned import Ledger, Measurement, Skill
 from app.engine.local import LocalEngine, LocalModel
 from app.engine.ready import await_ready
 from app.errors import BadInput
-from app.measuring import JOURNALS, MEASUREMENTS, Labelled, Wanted, measure_sets, read_labelled, summary
+from app.labelled import Labelled, read_labelled
+from app.measure_sets import Wanted, measure_sets, summary
+from app.measuring import JOURNALS, MEASUREMENTS
 from app.settings import read_settings
 
 EMBEDDED = "embedded"

@@ -159,7 +159,7 @@ class Reports:
         wanted = Wanted(template=grounds.template, assumptions=grounds.assumptions)
         ground = self._grounding.of(visitor, history, wanted)
         ground.grounds = grounds
-        most = len(grounds.passages)
+        most = len(grounds.stood_on)
         return Asked(GROUNDED_SYSTEM, said, tuple(ground.question(question, part, most).text for part in ground.template.parts))
 
     def _file_of(self, model: str) -> tuple[str, str]:

@@ -6,8 +6,10 @@ model that writes is asked for under that heading.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.errors import BadInput
 
@@ -15,17 +17,20 @@ from app.errors import BadInput
 @dataclass(frozen=True)
 class Part:
     """One part of an answer. ``cues``: words of passages that belong here; ``most`` sentences of them; ``ask``: what a model
-    is told to write; an empty ``heading`` stands for none."""
+    is told to write; an empty ``heading`` stands for none. ``bars``: words that keep a sentence out, in it or in the heading of
+    its section."""
 
     heading: str
     cues: tuple[str, ...]
     most: int
     ask: str
+    bars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Template:
-    """``ranked``: the parts are filled for each document that was found, best first, as a differential is."""
+    """``ranked``: the parts are filled for each candidate, which is a document with a sentence for the first part, as a
+    differential is."""
 
     id: str
     label: str
@@ -58,6 +63,8 @@ class Assumption:
 
 
 QUICK = "quick"
+# Words that a sentence may join others with and still only repeat them.
+JOINING = frozenset({"a", "an", "the", "and", "this", "that", "with", "who", "has", "have", "for", "we", "assume", "assuming"})
 TEMPLATES: tuple[Template, ...] = (
     Template(
         QUICK,
@@ -72,15 +79,17 @@ TEMPLATES: tuple[Template, ...] = (
         (
             Part(
                 "Findings for",
-                ("findings for", "features", "signs", "symptoms", "presents", "typical", "suggests"),
+                ("findings for", "features", "signs", "symptoms", "presents", "presentation", "suggests", "favors"),
                 2,
                 "List the likeliest diagnoses in order, and for each the findings that speak for it.",
+                bars=("against", "instead of", "rather than", "unlikely", "rules out", "excludes"),
             ),
             Part(
                 "Findings against",
-                ("findings against", "argues against", "unlikely", "absent", "instead", "rather than", "distinguishes"),
+                ("findings against", "argues against", "speaks against", "unlikely", "distinguishes"),
                 2,
                 "For each of these diagnoses, name the findings that speak against it.",
+                bars=("findings for",),
             ),
         ),
         ranked=True,
@@ -201,6 +210,20 @@ def search_words(assumptions: Mapping[str, str]) -> str:
 def told(assumptions: Mapping[str, str]) -> str:
     """What a model is told of the patient."""
     return " ".join(choice.tells for choice in _choices(assumptions))
+
+
+def restates(sentence: str, assumptions: Mapping[str, str]) -> bool:
+    """Whether a sentence only repeats what a model was told: every word of it stands there or joins such words, and it denies
+    the same ones."""
+    facts, said = _words(told(assumptions)), _words(sentence)
+    denied = {word for before, word in pairwise(facts) if before == "not"}
+    if not said or not set(said) <= set(facts) | JOINING:
+        return False
+    return all((before == "not") == (word in denied) for before, word in pairwise(["", *said]) if word != "not")
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.casefold().replace("'s", "").replace("’s", ""))
 
 
 def _choices(assumptions: Mapping[str, str]) -> list[Choice]:

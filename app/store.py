@@ -9,6 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,10 @@ INTERRUPTED = "The application ended while this answer was being written; what h
 class Store:
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    def write(self) -> AbstractContextManager[None]:
+        """Several writes as one: all or none."""
+        return self._db.write()
 
     # Visitors
 
@@ -124,13 +129,22 @@ class Store:
             self._db.update("conversations", {"updated": now}, "id = ?", conversation)
 
     def keep_answer(self, answer: Message) -> None:
-        """Writes what an answer has become. Quietly nothing where it was deleted meanwhile."""
+        """Writes what an answer has become; of one whose documents were erased, nothing of what it was stays on disk. Quietly
+        nothing where it was deleted meanwhile."""
+        self._keep_answer(answer)
+        if answer.grounds is not None and answer.grounds.erased:
+            self._db.empty_log()
+
+    def _keep_answer(self, answer: Message) -> None:
         with self._db.write():
             values = _columns(answer)
             identity = values.pop("id")
-            if self._db.update("messages", values, "id = ?", identity) and answer.grounds is not None:
-                for document in answer.grounds.documents:
-                    self._db.insert("quotations", {"message": identity, "document": document}, ignore=True)
+            if not self._db.update("messages", values, "id = ?", identity) or answer.grounds is None:
+                return
+            if answer.grounds.erased:
+                self._db.run("delete from quotations where message = ?", identity)
+            for document in answer.grounds.documents:
+                self._db.insert("quotations", {"message": identity, "document": document}, ignore=True)
 
     def quoted_documents(self) -> list[str]:
         """The documents that answers quote, whoever's."""
@@ -143,7 +157,7 @@ class Store:
         with self._db.write():
             rows = self._db.rows(f"select * from messages where id in ({quoting})", json.dumps(list(documents)))
             for row in rows:
-                self.keep_answer(blank(_message(row)))
+                self._keep_answer(blank(_message(row)))
                 self._db.run("delete from quotations where message = ?", row["id"])
         self._db.empty_log()
         return len(rows)

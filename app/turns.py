@@ -39,6 +39,8 @@ from app.shapes import Part
 KEEP_SECONDS = 2.0  # how often a growing answer is written to disk, so that a crash costs no more
 WAIT_SECONDS = 0.25  # between two signs of life while the model loads
 PART_TOKENS = 320  # of one part of an answer that has several
+PARTS_SHARE = 5  # all parts together take at most a fifth of a small context: each is read before the next one
+BROKEN_OFF = " …"  # what stands for the rest of a part that reached its length
 PART_STOPS = ("\n#", "\n**")  # a model that goes on to a heading of its own has ended its part
 CUT_NOTES: Mapping[Ending, str] = MappingProxyType(
     {
@@ -220,7 +222,7 @@ class Turn:
         asked = self._asked(engine, write, parts, info.context)
         kept, self._dropped = fit(engine, write, asked[0], info.context)
         yield Fitted(self._dropped)
-        sampling = self._sampling(form, len(parts))
+        sampling = self._sampling(form, len(parts), info.context)
         begun = self._desk.clock()
         for part, messages in zip(parts, asked, strict=True):
             if part.heading:
@@ -237,14 +239,17 @@ class Turn:
         ground, (*before, question) = self._ground, self._history
         if ground is None:
             return [self._history]
-        most = len(ground.grounds.passages)
+        most = len(ground.grounds.stood_on)
         while most and engine.count([write([ground.question(question, parts[0], most)])])[0] > context // 2:
             most -= 1
         return [[*before, ground.question(question, part, most)] for part in parts]
 
-    def _sampling(self, form: ChatFormat, parts: int) -> Sampling:
+    def _sampling(self, form: ChatFormat, parts: int, context: int) -> Sampling:
         sampling = self._desk.sampling(form)
-        return sampling if parts == 1 else replace(sampling, max_tokens=PART_TOKENS, stop=(*sampling.stop, *PART_STOPS))
+        if parts == 1:
+            return sampling
+        tokens = max(1, min(PART_TOKENS, context // (PARTS_SHARE * parts)))
+        return replace(sampling, max_tokens=tokens, stop=(*sampling.stop, *PART_STOPS))
 
     def _stream(
         self, engine: Engine, stream: Generator[StreamEvent, None, None], begun: float, *, last: bool
@@ -292,11 +297,14 @@ class Turn:
         return Grown(answer.text, answer.reasoning)
 
     def _finish(self, event: Finished, engine: Engine, *, last: bool) -> None:
-        """Ends a part. One that reached its length is no fault while others follow; the time is that of the whole answer."""
+        """Ends a part. One that reached its length shows it and is no fault while others follow; the time is that of the whole
+        answer."""
         self._tokens += event.tokens
         speed = replace(self._answer.speed, tokens_per_second=event.tokens_per_second, tokens=self._tokens)
         self._answer = replace(self._answer, speed=speed, context_used=event.prompt_tokens + event.tokens)
         if not last and event.ending is not Ending.TIME:
+            if event.ending is Ending.LENGTH:
+                self._written = f"{self._written.rstrip()}{BROKEN_OFF}"
             return
         unanswered = self._answer.reasoning and not self._written.strip()
         note = (UNANSWERED_NOTES if unanswered else CUT_NOTES).get(event.ending, "")

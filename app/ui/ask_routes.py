@@ -1,23 +1,21 @@
-"""What the Ask page's scripts call: conversations, turns, exports. Every rule lives in chat and store."""
+"""What the Ask page's scripts call: conversations and turns. Every rule lives in chat and store."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 import anyio
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from app.chat import MAX_CHARACTERS, Chat
 from app.grounding import Wanted
-from app.records import NO_SOURCE, Message, Role, Scope, Status
+from app.records import Message, Role, Scope
 from app.shapes import ASSUMPTIONS, QUICK, TEMPLATES
 from app.store import Store
 from app.ui.drawer import Drawer, conversation_json
 from app.ui.event_stream import EventStream
-from app.ui.export import Form, as_json, as_markdown, file_name
+from app.ui.export_routes import export_router
 from app.ui.visitors import Visitor
 
 
@@ -26,6 +24,11 @@ class Sources(BaseModel):
 
     scope: Scope = Scope.ALL
     documents: list[str] = Field(default_factory=list, max_length=200)
+
+
+class PastMessage(BaseModel):
+    role: Literal["user", "assistant"]
+    text: str = Field(max_length=4 * MAX_CHARACTERS)
 
 
 class Ask(BaseModel):
@@ -51,34 +54,20 @@ class Ask(BaseModel):
         )
 
 
-class PastMessage(BaseModel):
-    role: Literal["user", "assistant"]
-    text: str = Field(max_length=4 * MAX_CHARACTERS)
-
-
 class Title(BaseModel):
     title: str = Field(max_length=1000)
-
-
-class ExportMessage(PastMessage):
-    id: str = ""
-    reasoning: str = Field(default="", max_length=4 * MAX_CHARACTERS)
-    status: Status = Status.COMPLETE
-    note: str = ""
-    model: str = ""
-
-
-class Export(BaseModel):
-    """A private conversation, sent by the page that holds it, to be written as a file."""
-
-    format: Form
-    title: str = "Private conversation"
-    messages: list[ExportMessage]
 
 
 def ask_router(chat: Chat, store: Store, drawer: Drawer, streams: anyio.CapacityLimiter) -> APIRouter:
     """Routes over these parts. ``streams`` bounds the threads that answers may hold, so that other calls never wait for them."""
     router = APIRouter(prefix="/api")
+    for part in (_conversations_router(chat, store, drawer), export_router(store), _turns_router(chat, drawer, streams)):
+        router.include_router(part)
+    return router
+
+
+def _conversations_router(chat: Chat, store: Store, drawer: Drawer) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/conversations")
     def conversations(visitor: Visitor, search: Annotated[str, Query(max_length=200)] = "") -> dict[str, Any]:
@@ -103,27 +92,11 @@ def ask_router(chat: Chat, store: Store, drawer: Drawer, streams: anyio.Capacity
     def delete(identity: str, visitor: Visitor) -> None:
         chat.delete(visitor, identity)
 
-    @router.get("/conversations/{identity}/export")
-    def export(identity: str, visitor: Visitor, format: Form = "md") -> Response:
-        found = store.conversation(visitor, identity)
-        return _download(format, found.title, store.messages(visitor, identity), found.updated)
+    return router
 
-    @router.post("/export")
-    def export_private(body: Export, visitor: Visitor) -> Response:
-        messages = [
-            Message(
-                id=m.id,
-                role=Role(m.role),
-                text=m.text,
-                reasoning=m.reasoning,
-                status=m.status,
-                note=m.note,
-                model=m.model,
-                source=_source(m.role),
-            )
-            for m in body.messages
-        ]
-        return _download(body.format, body.title, messages, None)
+
+def _turns_router(chat: Chat, drawer: Drawer, streams: anyio.CapacityLimiter) -> APIRouter:
+    router = APIRouter()
 
     @router.post("/ask")
     def ask(body: Ask, visitor: Visitor) -> EventStream:
@@ -134,43 +107,28 @@ def ask_router(chat: Chat, store: Store, drawer: Drawer, streams: anyio.Capacity
             turn = chat.begin(visitor, body.message, conversation=body.conversation, replace=body.replace, wanted=body.wanted())
         return EventStream(drawer.draw(turn), streams, after=turn.abandon)
 
-    @router.get("/ask/shapes")
-    def shapes(visitor: Visitor) -> dict[str, Any]:
-        return {
-            "templates": [{"id": each.id, "label": each.label, "hint": each.hint} for each in TEMPLATES],
-            "assumptions": [
-                {
-                    "name": each.name,
-                    "label": each.label,
-                    "default": each.default,
-                    "choices": [{"value": choice.value, "label": choice.label} for choice in each.choices],
-                }
-                for each in ASSUMPTIONS
-            ],
-        }
-
     @router.post("/turns/{turn}/stop", status_code=204)
     def stop(turn: str, visitor: Visitor) -> None:
         chat.stop(visitor, turn)
 
+    @router.get("/ask/shapes")
+    def shapes(visitor: Visitor) -> dict[str, Any]:
+        return shapes_json()
+
     return router
 
 
-def _source(role: str) -> str:
-    return NO_SOURCE if role == Role.ASSISTANT else ""
-
-
-def _download(form: Form, title: str, messages: list[Message], updated: datetime | None) -> Response:
-    text, kind = (
-        (as_markdown(title, messages), "text/markdown")
-        if form == "md"
-        else (as_json(title, messages, updated), "application/json")
-    )
-    name = file_name(title, form)
-    # Two names: plain ASCII for old clients, the true one by RFC 5987.
-    disposition = f"attachment; filename=\"conversation.{form}\"; filename*=UTF-8''{quote(name)}"
-    return Response(
-        text,
-        media_type=f"{kind}; charset=utf-8",
-        headers={"content-disposition": disposition, "cache-control": "no-store"},
-    )
+def shapes_json() -> dict[str, Any]:
+    """What an answer can look like and assume, for the page to offer."""
+    return {
+        "templates": [{"id": each.id, "label": each.label, "hint": each.hint} for each in TEMPLATES],
+        "assumptions": [
+            {
+                "name": each.name,
+                "label": each.label,
+                "default": each.default,
+                "choices": [{"value": choice.value, "label": choice.label} for choice in each.choices],
+            }
+            for each in ASSUMPTIONS
+        ],
+    }

@@ -17,6 +17,7 @@ from tests.browser.test_layout import FOCUS, fits
 pytestmark = pytest.mark.slow
 
 ASKED = "How is hyperkalemia with ECG changes treated first?"
+NEAR_BY = "How is hypokalemia corrected in a patient with heart failure?"
 OFF_TOPIC = "Which chess opening begins with the king's pawn?"
 WATCH = """() => {
   window.seen = [];
@@ -191,6 +192,18 @@ def test_that_nothing_was_found_is_said_before_anything_else_and_again_after_a_r
         expect(the(page, "weigh")).to_have_count(0)
         page.reload()
         answer_with_status(page, "stopped")
+
+
+def test_where_no_passage_answers_the_nearest_ones_are_shown_as_such_and_open(page: Page) -> None:
+    choose(page, "ungrounded", "withhold")
+    ask(page, NEAR_BY)
+    answer_with_status(page, "complete")
+    expect(the(page, "no-source")).to_contain_text("No source")
+    expect(the(page, "nearest")).to_have_text("Nearest passages")
+    expect(the(page, "short-sentence")).to_have_count(0)
+    expect(the(page, "weigh")).to_have_count(0)
+    the(page, "source").first.click()
+    expect(the(page, "passage-asked")).to_be_visible()
 
 
 def test_without_a_source_the_answer_is_withheld_where_the_reader_has_set_it(page: Page) -> None:

@@ -38,13 +38,16 @@ LEVELS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"words", "quantities", "citations"}),  # a text's words, its numbers with their units, its references
+    frozenset({"roots"}),  # what words of one meaning share
     frozenset({"statements"}),  # what a sentence says, for those that compare two
-    frozenset({"opposition"}),  # whether one says otherwise than another
-    frozenset({"claims", "extract"}),  # what carries a sentence; the sentences that answer
+    frozenset({"opposition", "narrowing"}),  # whether one says otherwise than another, or less
+    frozenset({"claims", "extract", "lookup"}),  # what carries a sentence; the sentences that answer; by what it is looked up
+    frozenset({"short_answers"}),  # the sentences that answer, part by part
     # where public question sets keep what; beside the questions, which alone read them; any bytes as records of a table
     frozenset({"layouts", "tables"}),
     frozenset({"eci", "measure", "questions", "prompts", "settings", "columns"}),
-    frozenset({"calibration", "baseline"}),  # fits and applies what eci reads out; a classifier of options, beside the measures
+    # fits and applies what eci reads out; a classifier of options, beside the measures; sets to measure on
+    frozenset({"calibration", "baseline", "labelled"}),
     frozenset({"imports"}),  # uploads as questions
     frozenset({"exports"}),  # questions as files, in the forms that `imports` reads again
     frozenset({"migrations"}),  # beside the database, which alone runs them
@@ -57,10 +60,11 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"own_store", "backup", "library"}),
     frozenset({"bases", "probes"}),  # between finetune and quantize: which model was trained, and what a model computes
     frozenset({"readings"}),  # what is asked of an engine to read a question
-    frozenset({"earned"}),  # what was fitted and judged on readings
-    frozenset({"measuring", "readout"}),  # makes what `earned` keeps; reads a question with what counts of it
-    # its command, which `models` offers; yes, no or maybe over a text, and whether a passage carries a claim
-    frozenset({"measure_command", "evidence", "judging"}),
+    frozenset({"earned", "score_journal"}),  # what was fitted and judged on readings; readings on disk
+    frozenset({"measure_sets", "readout"}),  # makes what `earned` keeps; reads a question with what counts of it
+    # measuring for the page; yes, no or maybe over a text, and whether a passage carries a claim
+    frozenset({"measuring", "evidence", "judging"}),
+    frozenset({"measure_command"}),  # measuring as a command, which `models` offers
     frozenset({"catalogue", "download", "gguf_header"}),  # models that are known, fetched, looked into, before any is opened
     frozenset({"models"}),  # answers with the engine's own record of a model to start
     # what questions are worth; what sums of answers say; what an answer stands on
@@ -85,7 +89,7 @@ HOMES: dict[str, frozenset[str]] = {
     "sqlite_utils": frozenset({"database", "migrations"}),
     "sqlite3": frozenset({"database", "topics", "exports"}),  # topics searches in memory, exports writes Anki's tables there
     "jinja2": frozenset({"prompts"}),
-    "numpy": frozenset({"eci", "calibration", "measure", "engine", "readings", "measuring", "probes", "baseline"}),
+    "numpy": frozenset({"eci", "calibration", "measure", "engine", "readings", "score_journal", "probes", "baseline"}),
     "markdown_it": frozenset({"ui"}),
     "genanki": frozenset({"exports"}),
     "fsrs": frozenset({"schedule"}),

@@ -82,6 +82,30 @@ def test_an_export_has_the_sources_and_sets_the_draft_apart(client: TestClient) 
     assert "> **What the model wrote, no part of the answer.**" in text
 
 
+@pytest.mark.parametrize("body", [{}, {"template": "drug"}, {"message": "Who won the chess olympiad?"}])
+def test_a_private_conversation_is_exported_with_what_its_answers_stand_on(client: TestClient, body: dict[str, Any]) -> None:
+    kept, private = ask(client, **body), ask(client, private=True, **body)
+    place, messages = kept[0]["conversation"], [private[0]["user"], private[-1]["message"]]
+    for form in ("md", "json"):
+        sent = {"format": form, "title": place["title"], "messages": messages}
+        told = client.post("/api/export", json=sent)
+        assert told.status_code == 200, told.text
+        held = client.get(f"/api/conversations/{place['id']}/export", params={"format": form})
+        if form == "md":
+            assert told.text == held.text
+        else:
+            one, other = told.json()["messages"], held.json()["messages"]
+            assert [(each["text"], each["source"]) for each in one] == [(each["text"], each["source"]) for each in other]
+            assert one[1]["grounds"]["short"] == other[1]["grounds"]["short"]
+
+
+def test_what_is_no_answer_is_not_exported(client: TestClient) -> None:
+    said = {"role": "assistant", "text": "a", "grounds": {"found": True, "sentence": "", "prose": "poem"}}
+    answer = client.post("/api/export", json={"format": "md", "messages": [said]})
+    assert answer.status_code == 400
+    assert "prose" in answer.json()["error"]
+
+
 def test_nothing_found_is_told_before_the_model_writes(client: TestClient) -> None:
     events = ask(client, "Who won the chess olympiad?")
     assert (events[1]["found"], events[1]["passages"]) == (False, [])

@@ -12,7 +12,7 @@ from app.chat import Chat
 from app.database import Database
 from app.engine.base import Ending, EngineStatus, Phase, Queued, Sampling
 from app.engine.fake import FAKE_INFO, FakeEngine
-from app.errors import BadInput, Busy, Conflict, TooLarge
+from app.errors import BadInput, Busy, Conflict, NotFound, TooLarge
 from app.prompts import CHAT_SYSTEM, ChatFormat
 from app.records import NO_SOURCE, Message, Prompt, Role, Status
 from app.store import Store
@@ -200,6 +200,14 @@ def test_editing_a_question_replaces_it_and_all_after_it(engine: FakeEngine, sto
     first = store.messages(visitor, place)[0]
     answer(chat, visitor, "first, better", conversation=place, replace=first.id)
     assert [m.text for m in store.messages(visitor, place)] == ["first, better", "Take a history first."]
+
+
+def test_a_question_that_replaces_none_is_refused_and_leaves_no_conversation(
+    engine: FakeEngine, store: Store, visitor: int
+) -> None:
+    with pytest.raises(NotFound, match="There is no question"):
+        chat_on(engine, store).begin(visitor, "What is asthma?", replace="nothing")
+    assert store.conversations(visitor) == []
 
 
 def test_a_private_turn_leaves_nothing_in_the_store(engine: FakeEngine, store: Store, visitor: int) -> None:

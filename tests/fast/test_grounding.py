@@ -14,12 +14,13 @@ from app.database import Database
 from app.earned import Ledger
 from app.engine.base import ModelInfo
 from app.engine.fake import FAKE_INFO, FakeEngine
-from app.errors import BadInput
-from app.grounding import MOST_PASSAGES, NOTHING, WITHHELD, Grounding, Wanted
-from app.grounds import ERASED_NOTE
+from app.errors import BadInput, Busy, NotFound
+from app.grounding import BY_WORDS, NEAR, NOTHING, RESTATED, WITHHELD, Grounding, Wanted, unearned
+from app.grounds import ERASED_NOTE, source_lines
 from app.library.library import Library
 from app.prompts import GROUNDED_SYSTEM
 from app.records import NO_SOURCE, Message, Prose, Role, Scope, Status, Support
+from app.short_answers import MOST_PASSAGES, ORDER
 from app.store import Store
 from app.turns import Drafted, Ended, Grown, Sourced, Turn, TurnEvent
 from tests.conftest import library_on
@@ -38,6 +39,10 @@ A flare of gout is treated with colchicine or with an anti-inflammatory drug. Al
 ## Red flags
 
 Fever with a hot joint needs an aspiration, because septic arthritis destroys a joint within days.
+
+## Findings for
+
+A hot joint of the big toe suggests gout.
 
 ## Findings against
 
@@ -161,7 +166,7 @@ def test_each_sentence_is_held_against_the_passages_and_invented_references_are_
 
 def test_every_quoted_sentence_stands_where_it_is_said_to(asking: Asking) -> None:
     for template in ("quick", "differential", "drug", "patient"):
-        grounds = asking.answer(wanted=Wanted(template=template)).grounds
+        grounds = asking.answer("How does gout in a big toe begin?", Wanted(template=template)).grounds
         assert grounds is not None
         assert len(grounds.passages) <= MOST_PASSAGES
         assert any(block.quotes for block in grounds.short)
@@ -171,12 +176,67 @@ def test_every_quoted_sentence_stands_where_it_is_said_to(asking: Asking) -> Non
                 assert grounds.passages[quote.number - 1].passage.text[quote.start : quote.end] == quote.text
 
 
-def test_a_differential_ranks_documents_and_gives_findings_for_and_against(asking: Asking) -> None:
+def test_a_differential_gives_findings_for_and_against_each_candidate_and_says_how_they_are_ordered(asking: Asking) -> None:
     grounds = asking.answer("gout in a hot joint", Wanted(template="differential")).grounds
     assert grounds is not None
-    assert [block.heading for block in grounds.short][:2] == ["1. Gout: findings for", "1. Gout: findings against"]
-    pairs = zip(grounds.short[::2], grounds.short[1::2], strict=True)
-    assert all(one.quotes or two.quotes for one, two in pairs)  # a candidate that nothing speaks of is none
+    order, *blocks = grounds.short
+    assert (order.missing, order.quotes) == (ORDER, ())
+    assert [block.heading for block in blocks] == ["1. Gout: findings for", "1. Gout: findings against"]
+    assert "argue against gout" in blocks[1].quotes[0].text
+
+
+CANDIDATES = {
+    "withdrawal.md": """# Withdrawal
+
+## Findings for
+
+Tremor, fever and confusion suggest withdrawal.
+
+## Findings against
+
+Neck stiffness with fever and confusion suggests meningitis instead of withdrawal.
+
+## Neck stiffness with fever and confusion
+
+Neck stiffness, fever and confusion.
+""",
+    "meningitis.md": """# Meningitis
+
+## Findings for
+
+Fever, neck stiffness and confusion suggest meningitis.
+""",
+    "trial.md": "# Trial\n\n## Results\n\nFever, neck stiffness and confusion were counted in both arms of the trial.\n",
+}
+
+
+def test_what_speaks_against_a_candidate_never_stands_for_it_nor_ranks_it(
+    asking: Asking, library: Library, store: Store, visitor: int
+) -> None:
+    for name, text in CANDIDATES.items():
+        list(library.add(store.owner(visitor), name, text.encode()))
+    grounds = asking.answer("fever, neck stiffness and confusion", Wanted(template="differential")).grounds
+    assert grounds is not None
+    said = {block.heading: [quote.text for quote in block.quotes] for block in grounds.short}
+    assert said == {
+        "": [],
+        "1. Meningitis: findings for": ["Fever, neck stiffness and confusion suggest meningitis."],
+        "1. Meningitis: findings against": [],
+        "2. Withdrawal: findings for": ["Tremor, fever and confusion suggest withdrawal."],
+        "2. Withdrawal: findings against": ["Neck stiffness with fever and confusion suggests meningitis instead of withdrawal."],
+    }
+
+
+def test_every_sentence_of_a_differential_stands_in_the_document_that_its_heading_names(
+    asking: Asking, library: Library, store: Store, visitor: int
+) -> None:
+    for name, text in CANDIDATES.items():
+        list(library.add(store.owner(visitor), name, text.encode()))
+    grounds = asking.answer("fever, neck stiffness and confusion", Wanted(template="differential")).grounds
+    assert grounds is not None
+    for block in grounds.short:
+        for quote in block.quotes:
+            assert f". {grounds.passages[quote.number - 1].passage.title}: " in block.heading
 
 
 def test_the_parts_of_an_answer_have_our_headings_whatever_the_model_writes(asking: Asking) -> None:
@@ -200,8 +260,19 @@ def test_nothing_found_is_said_first_and_the_model_is_marked(asking: Asking) -> 
 
 def test_nothing_found_is_no_answer_where_the_user_withholds_it(asking: Asking) -> None:
     answer = asking.answer("Who won the chess olympiad?", Wanted(withhold=True))
-    assert (answer.text, answer.status) == (WITHHELD, Status.COMPLETE)
+    assert (answer.text, answer.status) == (f"{NOTHING} {WITHHELD}", Status.COMPLETE)
     assert asking.engine.prompts == []
+
+
+def test_the_nearest_passages_are_shown_where_none_answers_and_nothing_stands_on_them(asking: Asking) -> None:
+    answer = asking.answer("Is it psoriasis or arthritis of the toe?", said="A flare of gout is treated with colchicine [1].")
+    assert answer.grounds is not None
+    assert (answer.grounds.found, answer.grounds.sentence, answer.source) == (False, NEAR, NO_SOURCE)
+    assert [found.passage.title for found in answer.grounds.passages] == ["Gout"] * len(answer.grounds.passages) != []
+    assert (answer.grounds.short, answer.grounds.stood_on, source_lines(answer.grounds)) == ((), (), [])
+    assert "Gout begins" not in str(asking.engine.prompts)
+    assert "[1]" not in answer.grounds.draft
+    assert all(claim.passage == 0 for claim in answer.grounds.claims)
 
 
 def test_the_model_alone_is_asked_as_before(asking: Asking) -> None:
@@ -250,6 +321,93 @@ def test_a_question_too_short_to_stand_alone_is_looked_up_with_the_one_before(as
     events = list(chat.begin(visitor, "And its treatment?", conversation=place, wanted=Wanted()).events())
     sourced = next(event for event in events if isinstance(event, Sourced))
     assert sourced.grounds.passages[0].passage.title == "Gout"
+
+
+@pytest.mark.parametrize("question", ["What is asthma?", "Asthma?", "Asthma – treatment?", "And asthma?"])
+def test_a_short_question_on_another_topic_is_not_answered_from_the_one_before(
+    asking: Asking, store: Store, visitor: int, question: str
+) -> None:
+    asking.answer(QUESTION)
+    place = store.conversations(visitor)[0].id
+    chat = asking._chat(FakeEngine(info=INFO))
+    events = list(chat.begin(visitor, question, conversation=place, wanted=Wanted()).events())
+    sourced = next(event for event in events if isinstance(event, Sourced))
+    assert sourced.grounds.passages[0].passage.title == "Asthma"
+    assert "gout" not in str(sourced.grounds.short)
+
+
+def test_a_question_that_points_back_is_looked_up_with_the_one_before(
+    asking: Asking, library: Library, store: Store, visitor: int
+) -> None:
+    renal = b"# Gout in the kidney clinic\n\nColchicine for gout is given in lower doses in severe renal impairment."
+    list(library.add(store.owner(visitor), "renal.md", renal))
+    lithium = b"# Lithium\n\nLithium is never given in severe renal impairment."
+    list(library.add(store.owner(visitor), "lithium.md", lithium))
+    asking.answer(QUESTION)
+    place = store.conversations(visitor)[0].id
+    chat = asking._chat(FakeEngine(info=INFO))
+    question = "Can it be given in severe renal impairment?"
+    events = list(chat.begin(visitor, question, conversation=place, wanted=Wanted()).events())
+    sourced = next(event for event in events if isinstance(event, Sourced))
+    assert sourced.grounds.passages[0].passage.title == "Gout in the kidney clinic"
+
+
+def test_a_model_that_repeats_the_assumptions_makes_no_claim_by_it(asking: Asking) -> None:
+    said = "The patient is an adult and not pregnant. The patient is pregnant. Adults are given leeches."
+    grounds = asking.answer(said=said).grounds
+    assert grounds is not None
+    assert [claim.text for claim in grounds.claims] == ["The patient is pregnant.", "Adults are given leeches."]
+    assert grounds.judged_by.endswith(RESTATED)
+
+
+def test_a_judge_that_fails_leaves_the_answer_whole_and_judged_by_its_words(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise Busy("Too many wait.")
+
+    monkeypatch.setattr("app.grounding.judge", busy)
+    answer = asking.answer(info=EARNED)
+    assert (answer.status, answer.note) == (Status.COMPLETE, "")
+    assert answer.grounds is not None
+    assert [claim.support for claim in answer.grounds.claims] == [Support.SUPPORTED, Support.UNSUPPORTED]
+    assert answer.grounds.judged_by == f"{BY_WORDS} The model could not judge them: Too many wait."
+
+
+def test_a_document_erased_while_it_is_searched_takes_the_next_questions_with_it(
+    asking: Asking, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise NotFound("There is no document.")
+
+    monkeypatch.setattr(library, "passages", gone)
+    answer = asking.answer()
+    assert answer.status is Status.COMPLETE
+    assert answer.grounds is not None
+    assert (answer.grounds.found, answer.grounds.followups) == (True, ())
+
+
+def test_why_a_text_is_folded_is_said_of_what_was_measured(asking: Asking, ledger: Ledger) -> None:
+    unread = replace(INFO, eci=None)
+    assert unearned(unread, ledger).startswith("This model has no single token for each option letter")
+    assert "Nobody has measured" in unearned(INFO, ledger)
+
+
+def test_a_part_that_reaches_its_length_shows_that_it_was_broken_off(asking: Asking) -> None:
+    endless = "Give colchicine " * 400
+    answer = asking.answer(wanted=Wanted(template="drug"), info=EARNED, said=endless)
+    parts = answer.text.split("\n\n**")
+    assert [part.endswith(" …") for part in parts] == [True, True, True, False]
+    assert answer.status is Status.CUT
+
+
+@pytest.mark.parametrize("context", [256, 512, 1024])
+def test_what_the_parts_before_it_wrote_fits_into_the_prompt_of_each_part(asking: Asking, context: int) -> None:
+    small = replace(EARNED, context=context)
+    answer = asking.answer(wanted=Wanted(template="drug"), info=small, said="Give colchicine " * 400)
+    assert answer.status is Status.CUT
+    assert len(asking.engine.prompts) == 4
+    assert max(asking.engine.count(asking.engine.prompts)) < context
 
 
 def test_a_correction_is_looked_up_and_told(asking: Asking) -> None:
@@ -303,8 +461,8 @@ def test_an_answer_goes_with_a_document_that_it_quoted(
     assert b"quixoticillin" not in held
 
 
-def test_a_document_that_is_erased_while_an_answer_quotes_it_takes_the_answer_with_it(
-    asking: Asking, library: Library, store: Store, visitor: int
+def test_a_document_that_is_erased_while_an_answer_quotes_it_takes_the_answer_with_it_and_leaves_nothing_on_disk(
+    asking: Asking, library: Library, store: Store, visitor: int, database: Database
 ) -> None:
     list(library.add(store.owner(visitor), "own.md", b"# Zebrafever\n\nZebrafever is treated with quixoticillin."))
     [document] = library.documents(store.owner(visitor), search="zebrafever")[0]
@@ -316,6 +474,9 @@ def test_a_document_that_is_erased_while_an_answer_quotes_it_takes_the_answer_wi
     assert (event.answer.text, event.answer.note) == ("", ERASED_NOTE)
     kept = store.messages(visitor, store.conversations(visitor)[0].id)[-1]
     assert (kept.role, kept.text) == (Role.ASSISTANT, "")
+    assert store.quoted_documents() == []
+    held = b"".join(path.read_bytes() for path in database.folder.rglob("*") if path.is_file())
+    assert b"quixoticillin" not in held
 
 
 def test_a_passage_of_one_visitor_is_never_cited_to_another(asking: Asking, library: Library, store: Store, other: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.grounds import cited_text, grounds_text, read_grounds, short_text, source_lines
-from app.records import Block, Claim, Found, Grounds, Passage, Prose, Quote, Support
+from app.grounds import cited_text, grounds_text, read_grounds, short_text, source_lines, whole_text
+from app.records import Block, Claim, Found, Grounds, Message, Passage, Prose, Quote, Role, Support
 
 PASSAGE = Passage(
     id=7,
@@ -58,6 +58,12 @@ def test_only_sentences_that_a_passage_carries_are_cited() -> None:
 
 def test_a_source_is_named_with_all_that_is_known_of_it() -> None:
     assert source_lines(GROUNDS) == ["[1] Gout, Treatment, page 3, 2026, CC0"]
+
+
+def test_an_answer_without_a_source_says_so_before_its_text_wherever_it_is_read() -> None:
+    grounds = Grounds(found=False, sentence="No source: none was found.", prose=Prose.OPEN)
+    answer = Message(id="a", role=Role.ASSISTANT, text="Give leeches.", grounds=grounds)
+    assert whole_text(answer) == "No source: none was found.\n\nGive leeches."
 
 
 def test_the_documents_that_are_quoted_are_known() -> None:

@@ -7,30 +7,21 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from app.earned import ALL, Ledger, Measurement
+from app.calibration import EciRecord
+from app.earned import ALL, Ledger, Measurement, fit_record
 from app.eci import FloatArray
 from app.engine.base import EciHead, LabelRequest, ModelInfo
 from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Busy, Conflict, EngineError, NoLabels, NotFound, StoreError
+from app.labelled import Labelled, read_labelled
 from app.measure_command import table
-from app.measuring import (
-    BANK,
-    CHUNK,
-    JOURNALS,
-    Labelled,
-    Measuring,
-    MeasuringPhase,
-    MeasuringStatus,
-    ModelSwitched,
-    Wanted,
-    measure_sets,
-    read_labelled,
-    summary,
-)
+from app.measure_sets import CHUNK, ModelSwitched, Wanted, measure_sets, summary
+from app.measuring import BANK, JOURNALS, Measuring, MeasuringPhase, MeasuringStatus
 from app.records import LABELS, Question
 
 INFO = replace(FAKE_INFO, digest="ab" * 32)
@@ -94,6 +85,22 @@ def finished(measurement: Measurement | None) -> Measurement:
 
 
 # Rows
+
+
+def test_a_question_of_two_sets_never_fits_the_calibration_that_it_is_judged_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves: dict[str, list[int]] = {}
+
+    def seen(**parts: Any) -> EciRecord:
+        halves.update({name: [each.truth.size for each in parts[name]] for name in ("calibration", "conformal")})
+        return fit_record(**parts)
+
+    monkeypatch.setattr("app.measure_sets.fit_record", seen)
+    one = labelled(1)
+    both = Wanted(sets=(one, replace(one, name="again")))
+    finished(measure_sets(Knows(), both, tmp_path))
+    assert halves == {"calibration": [2], "conformal": []}
 
 
 def test_skill_is_told_per_system_and_over_all(tmp_path: Path) -> None:
@@ -253,7 +260,7 @@ def test_a_model_switched_meanwhile_ends_it_and_none_of_its_rows_are_kept(tmp_pa
 
 
 def test_a_busy_engine_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.measuring.BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("app.measure_sets.BUSY_SECONDS", 0.0)
     turned_away = iter([True, True, False])
 
     def busy(call: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import BadInput
-from app.shapes import ASSUMPTIONS, QUICK, TEMPLATES, assumed, search_words, template_of, told
+from app.shapes import ASSUMPTIONS, QUICK, TEMPLATES, assumed, restates, search_words, template_of, told
 
 
 def test_every_template_has_parts_and_an_identity_of_its_own() -> None:
@@ -49,3 +49,22 @@ def test_a_template_that_does_not_exist_is_refused_with_those_that_do() -> None:
 def test_names_of_choices_are_unique_within_an_assumption() -> None:
     for assumption in ASSUMPTIONS:
         assert len({choice.value for choice in assumption.choices}) == len(assumption.choices)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "only"),
+    [
+        ("The patient is an adult.", True),
+        ("Assuming the patient is an adult, not pregnant, with unknown renal function.", True),
+        ("We assume that the patient is an adult and not pregnant.", True),
+        ("The patient's renal function is unknown.", True),
+        ("The patient is pregnant.", False),
+        ("The patient is not an adult.", False),
+        ("The patient's renal function is not unknown.", False),
+        ("The adult patient is given colchicine.", False),
+        ("The patient is a child.", False),
+        ("", False),
+    ],
+)
+def test_only_what_was_told_is_repeated(sentence: str, only: bool) -> None:
+    assert restates(sentence, assumed({})) is only

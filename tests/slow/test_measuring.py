@@ -10,7 +10,8 @@ import pytest
 
 from app.earned import ALL, Ledger, Origin, earned
 from app.engine.local import LocalEngine
-from app.measuring import CHUNK, Wanted, measure_sets, read_labelled
+from app.labelled import read_labelled
+from app.measure_sets import CHUNK, Wanted, measure_sets
 from app.questions import read_bank
 from app.readout import read_options
 

@@ -62,13 +62,20 @@ export async function refresh(conversation) {
 /** Whether its last answer is being written by another tab, or by a stream that this page has lost. */
 export const unfinished = (conversation) => !conversation.running && conversation.messages.at(-1)?.status === "streaming";
 
+/** A message as a file holds it: without its pictures. */
+function exported({ html, grounds, ...kept }) {
+  if (!grounds) return kept;
+  const { draft_html: picture, passages, ...said } = grounds;
+  return { ...kept, grounds: { ...said, passages: passages.map(({ marks, ...passage }) => passage) } };
+}
+
 /** Save as a file; a private one is sent along, because the server does not keep it. */
 export async function exportConversation(conversation, format) {
   const name = `conversation.${format}`;
   const { id, title, messages } = conversation;
   try {
     if (id) await download(`${path(id)}/export?format=${format}`, name);
-    else await download("/api/export", name, { format, title: title || "Private conversation", messages });
+    else await download("/api/export", name, { format, title: title || "Private conversation", messages: messages.map(exported) });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     toast(error.message, { error: true });

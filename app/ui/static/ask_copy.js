@@ -36,6 +36,6 @@ export function answerText(message) {
     found ? "" : sentence,
     shortText(grounds),
     prose === "open" ? judgedText(message.text, claims) : "",
-    passages.length > 0 ? ["Sources", ...passages.map(sourceLine)].join("\n") : "",
+    found && passages.length > 0 ? ["Sources", ...passages.map(sourceLine)].join("\n") : "",
   ].filter(Boolean).join("\n\n");
 }

@@ -30,7 +30,7 @@ export function linkButton(label, { href, blank, iconName, title, testid }) {
 }
 
 function weighing(message, grounds, handlers) {
-  if (!grounds || grounds.passages.length === 0) return null;
+  if (!grounds?.found || grounds.passages.length === 0) return null;
   return linkButton("Weigh this evidence", {
     ...handlers.weigh(message, grounds.passages), iconName: "chart", testid: "weigh",
     title: "Read the question from these passages as yes, no or maybe",

@@ -35,7 +35,7 @@ export class PendingTurn {
   /** They are read first: from here on the page stays where they are while the text grows below. */
   sources(event) {
     this.#answer.sources(event);
-    this.#thread.speak(event.found ? passages(event.passages.length) : "No source found.");
+    this.#thread.speak(event.found ? passages(event.passages.length) : event.sentence);
     this.#thread.hold(this.#answer.element);
   }
 

@@ -1,7 +1,7 @@
 // What a report on an answer is about. A private answer is sent along, because the server does not keep it.
 import { askedBy } from "./ask_conversation.js";
 
-/** What the page holds of `answer` and of what led to it, so that the prompt can be made again. */
+/** What the page holds of `answer` and its question, so that its prompt can be made again. What was said before stays here. */
 function held({ messages }, answer) {
   const { grounds } = answer;
   const asked = askedBy({ messages }, answer);
@@ -9,11 +9,10 @@ function held({ messages }, answer) {
     question: asked?.text ?? "",
     answer: answer.text,
     model: answer.model,
-    passages: (grounds?.passages ?? []).map(({ id }) => id),
+    passages: grounds?.found ? grounds.passages.map(({ id }) => id) : [], // what it stands on, not what came near
     draft: grounds?.draft_text ?? "",
     template: grounds?.template ?? "",
     assumptions: grounds?.assumptions ?? {},
-    history: messages.slice(0, Math.max(0, messages.indexOf(asked))).map(({ role, text }) => ({ role, text })),
   };
 }
 

@@ -5,6 +5,7 @@ import { fill, h } from "./dom.js";
 import { marked } from "./spans.js";
 
 const SHOWN = 3;
+const NEAREST = "Nearest passages";
 const NOTHING = /^no source/i;
 
 function card(passage, hidden) {
@@ -36,13 +37,13 @@ function moreButton(rest) {
 }
 
 /** The cards, those after the third behind one button, and what was searched for besides the words of the question. */
-function cards(passages, expanded) {
+function cards(passages, expanded, name) {
   const items = passages.map((passage, place) => card(passage, place >= SHOWN));
   const more = moreButton(items.slice(SHOWN));
   const also = expanded.length === 0 ? null
     : h("p", { class: "sources-expanded", text: `Searched for as well: ${expanded.join("; ")}` });
   return [
-    items.length > 0 ? h("ol", { class: "source-cards", "aria-label": "Sources" }, items) : null,
+    items.length > 0 ? h("ol", { class: "source-cards", "aria-label": name }, items) : null,
     more || also ? h("div", { class: "sources-foot" }, more, also) : null,
   ];
 }
@@ -60,7 +61,9 @@ function ground({ found, sentence, erased }) {
   return h("p", { class: "sources-sentence", data: { testid: "sources-sentence" }, text: sentence });
 }
 
-/** Fill `element` with the sources of `grounds`. */
+/** Fill `element` with the sources of `grounds`, or with the passages that come nearest where nothing answers. */
 export function drawSources(element, grounds) {
-  fill(element, ground(grounds), cards(grounds.passages, grounds.expanded));
+  const { found, passages, expanded } = grounds;
+  const near = !found && passages.length > 0 ? h("h3", { class: "part-name", text: NEAREST, data: { testid: "nearest" } }) : null;
+  fill(element, ground(grounds), near, cards(passages, expanded, found ? "Sources" : NEAREST));
 }

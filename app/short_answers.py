@@ -1,0 +1,150 @@
+"""The short answer: sentences of passages themselves, under the headings of a template, and the passages that they stand in.
+
+Knows a search and no model. Every part is looked up for itself, so that each holds what the documents say of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from app.extract import best_sentences
+from app.records import Bearing, Block, Found, Quote, SearchResult
+from app.roots import root_of
+from app.shapes import Part, Template
+from app.words import is_common, is_stop, words
+
+MOST_PASSAGES = 16  # of an answer: as many as the parts of any template quote, and those found for the question itself
+PART_PASSAGES = 4
+PART_DOCUMENTS = 3  # the best documents, in which the parts of an answer are looked up
+RANKED = 4  # candidates that are shown
+CANDIDATES = 8  # documents that are looked at for them
+WIDE = 24  # passages of the search that gives these
+NO_SENTENCE = "No sentence was found for this."
+ORDER = (
+    "Each candidate is a document of the library. The first one names most of the question's words as findings for it: that is "
+    "not how likely it is, and what the library lacks is missing here."
+)
+
+
+class Search(Protocol):
+    """A search of all that the visitor may read and chose."""
+
+    def __call__(self, query: str, *, limit: int, documents: Sequence[str]) -> SearchResult: ...
+
+
+@dataclass(frozen=True)
+class _Quoted:
+    """Sentences for a part, each with its passage."""
+
+    part: Part
+    quotes: tuple[Quote, ...]
+    found: tuple[Found, ...]
+
+    def named(self, asked: frozenset[str]) -> int:
+        """How many of these roots the sentences name."""
+        return len(asked & _roots(" ".join(quote.text for quote in self.quotes)))
+
+
+class ShortAnswers:
+    """``documents``: only in these, where any are named."""
+
+    def __init__(self, search: Search, documents: Sequence[str]) -> None:
+        self._search = search
+        self._documents = documents
+
+    def make(self, template: Template, query: str, result: SearchResult) -> tuple[list[Block], list[Found]]:
+        """The blocks, and the passages as these number them, with all of ``result``, which was found for the whole question."""
+        if len(template.parts) == 1:
+            shown = _Numbered(result.found)
+            quoted = _quoted(template.parts[0], query, _answering(result))
+            return [_block("", quoted, shown)], shown.found
+        shown = _Numbered(())  # the quoted ones first: there is room for all of them
+        blocks = self._ranked(template, query, result, shown) if template.ranked else self._parts(template, query, result, shown)
+        for found in result.found:
+            shown.number(found)
+        return blocks, shown.found
+
+    def _parts(self, template: Template, query: str, result: SearchResult, shown: _Numbered) -> list[Block]:
+        documents = _documents(_answering(result))[:PART_DOCUMENTS]
+        return [_block(part.heading, self._for_part(part, query, documents), shown) for part in template.parts]
+
+    def _ranked(self, template: Template, query: str, result: SearchResult, shown: _Numbered) -> list[Block]:
+        """A candidate is a document with a sentence for the first part, by how many of the question's words these name."""
+        first, *rest = template.parts
+        wide = self._search(query, limit=WIDE, documents=self._documents)
+        titles = {found.passage.document: found.passage.title for found in (*wide.found, *result.found)}
+        documents = _documents((*result.found, *wide.found))[:CANDIDATES]
+        quoted = {document: self._for_part(first, query, [document]) for document in documents}
+        asked = _roots(query)
+        ranked = sorted(
+            (document for document in documents if quoted[document].quotes), key=lambda one: -quoted[one].named(asked)
+        )
+        blocks = []
+        for rank, document in enumerate(ranked[:RANKED], start=1):
+            said = {quote.text for quote in quoted[document].quotes}
+            others = [_without(self._for_part(part, query, [document]), said) for part in rest]
+            for each in (quoted[document], *others):
+                blocks.append(_block(f"{rank}. {titles[document]}: {each.part.heading.lower()}", each, shown))
+        return [Block("", missing=ORDER), *blocks] if blocks else [Block("", missing=NO_SENTENCE)]
+
+    def _for_part(self, part: Part, query: str, documents: Sequence[str]) -> _Quoted:
+        result = self._search(f"{query} {' '.join(part.cues)}", limit=PART_PASSAGES, documents=documents)
+        return _quoted(part, query, result.found)
+
+
+class _Numbered:
+    """The passages of one answer, numbered from 1 in the order in which they came."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        self.found = list(found)
+
+    def number(self, found: Found) -> int:
+        """0 where no more are taken."""
+        for number, known in enumerate(self.found, start=1):
+            if known.passage.id == found.passage.id:
+                return number
+        if len(self.found) >= MOST_PASSAGES:
+            return 0
+        self.found.append(found)
+        return len(self.found)
+
+
+def _quoted(part: Part, query: str, found: Sequence[Found]) -> _Quoted:
+    """What passages say for a part, without what its bars keep out."""
+    open_to = tuple(each for each in found if not _barred(each.passage.section.rpartition(" › ")[2], part.bars))
+    quotes = best_sentences(query, [each.passage for each in open_to], cues=part.cues, most=part.most + len(part.bars))
+    kept = [quote for quote in quotes if not _barred(quote.text, part.bars)]
+    return _Quoted(part, tuple(kept[: part.most]), open_to)
+
+
+def _barred(text: str, bars: Sequence[str]) -> bool:
+    folded = text.casefold()
+    return any(bar in folded for bar in bars)
+
+
+def _without(quoted: _Quoted, said: set[str]) -> _Quoted:
+    return replace(quoted, quotes=tuple(quote for quote in quoted.quotes if quote.text not in said))
+
+
+def _block(heading: str, quoted: _Quoted, shown: _Numbered) -> Block:
+    numbered = [replace(quote, number=shown.number(quoted.found[quote.number - 1])) for quote in quoted.quotes]
+    known = tuple(quote for quote in numbered if quote.number)
+    return Block(heading, known, "" if known else NO_SENTENCE)
+
+
+def _answering(result: SearchResult) -> list[Found]:
+    """Those that an answer may stand on, best first."""
+    return [found for found in result.found if found.bearing is Bearing.ANSWERS]
+
+
+def _documents(some: Sequence[Found]) -> list[str]:
+    """Theirs, each once."""
+    return list(dict.fromkeys(found.passage.document for found in some))
+
+
+def _roots(text: str) -> frozenset[str]:
+    """Of the words that say something of a topic."""
+    specific = (word for word in words(text) if not is_stop(word.stem) and not is_common(word.stem))
+    return frozenset(root_of(word.text) for word in specific)
