@@ -79,7 +79,7 @@ def test_sources_and_short_answer_are_on_the_page_before_the_models_first_word(p
 
 
 def test_more_than_three_sources_are_behind_a_button_that_hands_the_focus_on(page: Page) -> None:
-    asked_and_answered(page)
+    asked_and_answered(page, "How is a gout flare treated?")
     expect(the(page, "source").locator("visible=true")).to_have_count(3)
     the(page, "sources-more").click()
     assert the(page, "source").locator("visible=true").count() > 3
@@ -103,7 +103,7 @@ def test_a_citation_opens_its_document_with_the_quoted_sentence_set_off(page: Pa
 
 
 def test_a_source_card_opens_its_passage_with_the_words_of_the_question_marked(page: Page) -> None:
-    asked_and_answered(page)
+    asked_and_answered(page, "How is a gout flare treated?")
     the(page, "source").first.click()
     asked = the(page, "passage-asked")
     expect(asked).to_be_in_viewport()
@@ -246,7 +246,7 @@ def test_a_template_gives_the_short_answer_its_headings(page: Page) -> None:
 
 
 def test_a_changed_assumption_asks_again_and_holds_for_the_next_question(page: Page) -> None:
-    asked_and_answered(page)
+    asked_and_answered(page, "How is a gout flare treated?")
     expect(the(page, "assumption")).to_have_text(["Adult", "Not pregnant", "Renal function unknown"])
     the(page, "assumption", assumes="renal").click()
     the(page, "assumption-choice", value="dialysis").click()
