@@ -23,8 +23,8 @@ from app.sentences import Span, sentences
 from app.statements import PRONOUNS, Statement, Term, is_verb, statement
 
 SUPPORTED = 0.8  # share of a claim's weight that a stretch must carry
-WEAK = 0.45
-OPPOSED = 0.5  # from which share on a contradiction is meant for this claim
+WEAK = 0.3
+OPPOSED = 0.75  # from which share on a contradiction is one: of two sentences that share less, words cannot tell
 CANDIDATES = 4  # stretches of one passage that are looked at closely
 LONGEST = 120  # words and numbers of one sentence; a longer one says more than can be laid beside another
 TOO_LONG = f"this sentence has more than {LONGEST} words and was not judged"
@@ -208,8 +208,8 @@ def _claim(span: Span, best: _Verdict, verdicts: Sequence[_Verdict]) -> Claim:
     )
 
 
-def _nothing() -> _Verdict:
-    return _Verdict(Support.UNSUPPORTED, 0.0, "no passage says this")
+def _nothing(share: float = 0.0) -> _Verdict:
+    return _Verdict(Support.UNSUPPORTED, share, "no passage was found to say this")
 
 
 def _verdicts(claimed: _Claimed, stretches: Sequence[_Stretch], weights: Mapping[str, float]) -> list[_Verdict]:
@@ -249,17 +249,24 @@ def _short(term: Term, said: Statement, stretch: _Stretch) -> bool:
 
 def _verdict(claimed: _Claimed, stretch: _Stretch, share: float) -> _Verdict:
     said, name = claimed.said, f"passage {stretch.passage}"
-    if share >= OPPOSED and (against := contradicts(said, stretch.said)):
-        return _Verdict(Support.UNSUPPORTED, share, f"{name} says otherwise: {against}", stretch)
-    if share >= WEAK and (swapped := _swapped(said, stretch)):
-        return _Verdict(Support.UNSUPPORTED, share, f"{name} says this of '{swapped}'", stretch)
     if share < WEAK:
-        return _Verdict(Support.UNSUPPORTED, share, "no passage says this")
+        return _nothing(share)
+    if against := contradicts(said, stretch.said):
+        return _opposed(share, f"{name} says otherwise: {against}", f"{name} may say otherwise: {against}", stretch)
+    if swapped := _swapped(said, stretch):
+        return _opposed(share, f"{name} says this of '{swapped}'", f"{name} may say this of '{swapped}'", stretch)
     if less := _less(claimed, stretch):
         return _Verdict(Support.WEAK, share, f"{name} {less}", stretch)
     if share < SUPPORTED:
         return _Verdict(Support.WEAK, share, f"{name} has only a part of its words", stretch)
     return _Verdict(Support.SUPPORTED, share, f"{name} says this", stretch)
+
+
+def _opposed(share: float, surely: str, perhaps: str, stretch: _Stretch) -> _Verdict:
+    """Unsupported where the two sentences share nearly all; else something to look at."""
+    if share >= OPPOSED:
+        return _Verdict(Support.UNSUPPORTED, share, surely, stretch)
+    return _Verdict(Support.WEAK, share, perhaps, stretch)
 
 
 def _less(claimed: _Claimed, stretch: _Stretch) -> str:

@@ -12,11 +12,13 @@ from app.roots import root_of
 from app.sentences import Span, sentences
 from app.words import is_common, is_stop, words
 
-LEAST = 0.3  # share of the question's weight that a sentence must carry, itself or by its section and title
+LEAST = 0.35  # share of the question's weight that a sentence must carry, itself or by its section and title
 OWN = 0.15  # and of that, what its own words must
 SHORTEST, LONGEST = 4, 60  # words; a shorter one is a fragment, a longer one is no short answer
 ALIKE = 0.7  # of the shorter one's words: from there on two sentences say the same
 COMMON = 0.3  # what a word weighs that every medical text holds, of a specific one's weight
+ABSENT = 0.3  # and one that no passage holds: people tell more than is asked
+OTHERS = 0.95  # of the best sentence's score: what one of a document on something else must reach
 SECTION, TITLE = 0.5, 0.4  # what a word counts that stands in the section or the title and not in the sentence
 CUE, CUED_SECTION = 0.25, 0.35
 FIRST_PASSAGE = 0.15  # for the best passage; each next one has less
@@ -25,6 +27,8 @@ FIRST_PASSAGE = 0.15  # for the best passage; each next one has less
 @dataclass(frozen=True)
 class _Candidate:
     number: int
+    document: str
+    named: bool  # all that its document's title names stands in the question
     span: Span
     roots: frozenset[str]
     score: float
@@ -34,6 +38,7 @@ def best_sentences(query: str, passages: Sequence[Passage], *, cues: Sequence[st
     """The sentences that answer best, in reading order; none where nothing fits.
 
     Args:
+        query: the question, with other words for its own, of which any may stand in a sentence.
         passages: best first; what a search found.
         cues: words or phrases that mark what is looked for, as "dose" or "findings for": they raise a sentence, in it or in its
             section's heading, and with cues a sentence without any is not chosen.
@@ -45,7 +50,7 @@ def best_sentences(query: str, passages: Sequence[Passage], *, cues: Sequence[st
     found = [c for n, passage in enumerate(passages, 1) for c in _candidates(n, passage, weights, cued, len(passages))]
     chosen: list[_Candidate] = []
     for candidate in sorted(found, key=lambda c: (-c.score, c.number, c.span.start)):
-        if len(chosen) < most and not any(_alike(candidate, other) for other in chosen):
+        if len(chosen) < most and not (chosen and _strays(candidate, chosen[0])) and not any(_alike(candidate, other) for other in chosen):
             chosen.append(candidate)
     chosen.sort(key=lambda c: (c.number, c.span.start))
     return [Quote(c.number, c.span.start, c.span.end, c.span.text) for c in chosen]
@@ -55,9 +60,13 @@ def _weights(asked: set[str], passages: Sequence[Passage]) -> Mapping[str, float
     """How much each word of the question tells: the fewer sentences have it, the more; 1 in all together."""
     all_sentences = [_roots(span.text) for passage in passages for span in sentences(passage.text)]
     df = Counter(root for roots in all_sentences for root in roots & asked)
+    headings = frozenset[str]().union(*(_roots(f"{passage.title} {passage.section}") for passage in passages))
     n = len(all_sentences) + 1
     raw = {
-        root: (COMMON if is_common(root) else 1.0) * (0.3 + math.log(n / (df[root] + 0.5)) / math.log(2 * n)) for root in asked
+        root: (COMMON if is_common(root) else 1.0)
+        * (1.0 if df[root] or root in headings else ABSENT)
+        * (0.3 + math.log(n / (df[root] + 0.5)) / math.log(2 * n))
+        for root in asked
     }
     total = sum(raw.values())
     return {root: weight / total for root, weight in raw.items()} if total else {}
@@ -84,7 +93,7 @@ def _candidates(
             continue
         score = own + around + CUE * hit + CUED_SECTION * section_cued + FIRST_PASSAGE * (1 - (number - 1) / count)
         score += 0.08 / (1 + place) - 0.1 * _hangs(span)
-        found.append(_Candidate(number, span, roots, score))
+        found.append(_Candidate(number, passage.document, bool(title) and title <= weights.keys(), span, roots, score))
     return found
 
 
@@ -112,6 +121,11 @@ def _hangs(span: Span) -> bool:
         "however",
         "but",
     )
+
+
+def _strays(candidate: _Candidate, best: _Candidate) -> bool:
+    """Whether it is of another document, which may be on something else that shares words with the question."""
+    return candidate.document != best.document and not candidate.named and candidate.score < OTHERS * best.score
 
 
 def _alike(one: _Candidate, other: _Candidate) -> bool:

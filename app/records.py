@@ -275,10 +275,11 @@ class Found:
 @dataclass(frozen=True)
 class SearchResult:
     """What a search found, best first. ``expanded``: the abbreviations and names that were looked up in other words too, as
-    "MI = myocardial infarction"."""
+    "MI = myocardial infarction"; ``others``: these words."""
 
     found: tuple[Found, ...]
     expanded: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def relevant(self) -> bool:

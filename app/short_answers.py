@@ -56,9 +56,10 @@ class ShortAnswers:
 
     def make(self, template: Template, query: str, result: SearchResult) -> tuple[list[Block], list[Found]]:
         """The blocks, and the passages as these number them, with all of ``result``, which was found for the whole question."""
+        wide = " ".join([query, *result.others])
         if len(template.parts) == 1:
             shown = _Numbered(result.found)
-            quoted = _quoted(template.parts[0], query, _answering(result))
+            quoted = _quoted(template.parts[0], wide, _answering(result))
             return [_block("", quoted, shown)], shown.found
         shown = _Numbered(())  # the quoted ones first: there is room for all of them
         blocks = self._ranked(template, query, result, shown) if template.ranked else self._parts(template, query, result, shown)
@@ -91,7 +92,7 @@ class ShortAnswers:
 
     def _for_part(self, part: Part, query: str, documents: Sequence[str]) -> _Quoted:
         result = self._search(f"{query} {' '.join(part.cues)}", limit=PART_PASSAGES, documents=documents)
-        return _quoted(part, query, result.found)
+        return _quoted(part, " ".join([query, *result.others]), result.found)
 
 
 class _Numbered:

@@ -1,6 +1,6 @@
-"""Pictures of the three pages on the real application and model: ``python -m tests.screenshots [FOLDER]``.
+"""Pictures of the pages on the real application and model: ``python -m tests.screenshots [FOLDER]``.
 
-Writes twelve PNG files, three pages by two themes by two sizes, to assets/screenshots and prints their names and sizes.
+Writes PNG files, five pages by two themes by two sizes, to assets/screenshots and prints their names and sizes.
 They are looked at by a person; no test compares them.
 """
 
@@ -17,8 +17,9 @@ from tests.application import ROOT, Application, chromium, running
 from tests.browser.pages import answer_with_status, ask, await_question, await_reading, commit, practise, the
 
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-QUESTION = "How should I study for an anatomy exam?"
-"""The small model must not be pictured saying wrong medicine."""
+QUESTION = "How is hyperkalemia with ECG changes treated first?"
+"""The sample library answers it; what the small model writes is folded away, so it is not pictured saying wrong medicine."""
+SEARCHED = "potassium ECG"
 LETTER = "b"
 COLOURS = 240  # keeps the accents' hues, at under half of the bytes
 
@@ -68,6 +69,21 @@ def picture(context: BrowserContext, application: Application, folder: Path, nam
     expect(the(page, "status-line")).to_contain_text("SmolLM2")
     page.locator(".scroller").evaluate("scroller => scroller.scrollTo(0, 0)")
     save(page, folder / f"ask-{name}.png")
+
+    page.goto(f"{application.address}/library")
+    the(page, "library-search").fill(SEARCHED)
+    expect(the(page, "found").first).to_be_visible()
+    expect(the(page, "status-line")).to_contain_text("SmolLM2")
+    save(page, folder / f"library-{name}.png")
+
+    page.goto(f"{application.address}/evidence")
+    the(page, "evidence-example").click()
+    the(page, "evidence-go").click()
+    expect(the(page, "evidence-verdict")).to_be_visible()
+    expect(the(page, "rests")).to_be_attached()
+    expect(the(page, "evidence-stop")).to_be_hidden()
+    the(page, "evidence-verdict").evaluate("verdict => verdict.scrollIntoView({ block: 'start' })")
+    save(page, folder / f"evidence-{name}.png")
 
     page.goto(f"{application.address}/practise")
     the(page, "continue").click()

@@ -72,8 +72,10 @@ class Searcher:
             store=self._store, terms=self._terms, owner=owner, limit=limit, scope=scope, documents=tuple(documents)
         )
         texts = retriever.invoke(query)
+        expansions = self._terms.expand(query)
+        others = dict.fromkeys(other for one in expansions for other in one.others)
         return SearchResult(
-            tuple(Found(**text.metadata) for text in texts), tuple(one.sentence for one in self._terms.expand(query))
+            tuple(Found(**text.metadata) for text in texts), tuple(one.sentence for one in expansions), tuple(others)
         )
 
 
