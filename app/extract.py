@@ -34,39 +34,47 @@ class _Candidate:
     score: float
 
 
-def best_sentences(query: str, passages: Sequence[Passage], *, cues: Sequence[str] = (), most: int = 3) -> list[Quote]:
+def best_sentences(
+    query: str, passages: Sequence[Passage], *, others: Sequence[str] = (), cues: Sequence[str] = (), most: int = 3
+) -> list[Quote]:
     """The sentences that answer best, in reading order; none where nothing fits.
 
     Args:
-        query: the question, with other words for its own, of which any may stand in a sentence.
         passages: best first; what a search found.
+        others: other words for those of the question, any of which a sentence may have instead.
         cues: words or phrases that mark what is looked for, as "dose" or "findings for": they raise a sentence, in it or in its
             section's heading, and with cues a sentence without any is not chosen.
         most: how many sentences at most.
     """
-    asked = {root_of(word.text) for word in words(query) if not is_stop(word.stem)}
+    asked, instead = _roots(query), _roots(" ".join(others))
     cued = [_roots(cue) for cue in cues if _roots(cue)]
-    weights = _weights(asked, passages)
+    weights = _weights(asked, instead, passages)
     found = [c for n, passage in enumerate(passages, 1) for c in _candidates(n, passage, weights, cued, len(passages))]
     chosen: list[_Candidate] = []
     for candidate in sorted(found, key=lambda c: (-c.score, c.number, c.span.start)):
-        if len(chosen) < most and not (chosen and _strays(candidate, chosen[0])) and not any(_alike(candidate, other) for other in chosen):
+        if (
+            len(chosen) < most
+            and not (chosen and _strays(candidate, chosen[0]))
+            and not any(_alike(candidate, other) for other in chosen)
+        ):
             chosen.append(candidate)
     chosen.sort(key=lambda c: (c.number, c.span.start))
     return [Quote(c.number, c.span.start, c.span.end, c.span.text) for c in chosen]
 
 
-def _weights(asked: set[str], passages: Sequence[Passage]) -> Mapping[str, float]:
-    """How much each word of the question tells: the fewer sentences have it, the more; 1 in all together."""
+def _weights(asked: frozenset[str], instead: frozenset[str], passages: Sequence[Passage]) -> Mapping[str, float]:
+    """How much each word of the question tells, or one that stands for it: the fewer sentences have it, the more; 1 in all
+    together."""
     all_sentences = [_roots(span.text) for passage in passages for span in sentences(passage.text)]
-    df = Counter(root for roots in all_sentences for root in roots & asked)
     headings = frozenset[str]().union(*(_roots(f"{passage.title} {passage.section}") for passage in passages))
+    df = Counter(root for roots in all_sentences for root in roots)
+    known = headings | df.keys()
     n = len(all_sentences) + 1
     raw = {
         root: (COMMON if is_common(root) else 1.0)
-        * (1.0 if df[root] or root in headings else ABSENT)
+        * (1.0 if root in known else ABSENT)
         * (0.3 + math.log(n / (df[root] + 0.5)) / math.log(2 * n))
-        for root in asked
+        for root in asked | instead & known
     }
     total = sum(raw.values())
     return {root: weight / total for root, weight in raw.items()} if total else {}

@@ -56,10 +56,9 @@ class ShortAnswers:
 
     def make(self, template: Template, query: str, result: SearchResult) -> tuple[list[Block], list[Found]]:
         """The blocks, and the passages as these number them, with all of ``result``, which was found for the whole question."""
-        wide = " ".join([query, *result.others])
         if len(template.parts) == 1:
             shown = _Numbered(result.found)
-            quoted = _quoted(template.parts[0], wide, _answering(result))
+            quoted = _quoted(template.parts[0], query, result.others, _answering(result))
             return [_block("", quoted, shown)], shown.found
         shown = _Numbered(())  # the quoted ones first: there is room for all of them
         blocks = self._ranked(template, query, result, shown) if template.ranked else self._parts(template, query, result, shown)
@@ -92,7 +91,7 @@ class ShortAnswers:
 
     def _for_part(self, part: Part, query: str, documents: Sequence[str]) -> _Quoted:
         result = self._search(f"{query} {' '.join(part.cues)}", limit=PART_PASSAGES, documents=documents)
-        return _quoted(part, " ".join([query, *result.others]), result.found)
+        return _quoted(part, query, result.others, result.found)
 
 
 class _Numbered:
@@ -112,10 +111,11 @@ class _Numbered:
         return len(self.found)
 
 
-def _quoted(part: Part, query: str, found: Sequence[Found]) -> _Quoted:
+def _quoted(part: Part, query: str, others: Sequence[str], found: Sequence[Found]) -> _Quoted:
     """What passages say for a part, without what its bars keep out."""
     open_to = tuple(each for each in found if not _barred(each.passage.section.rpartition(" › ")[2], part.bars))
-    quotes = best_sentences(query, [each.passage for each in open_to], cues=part.cues, most=part.most + len(part.bars))
+    passages, most = [each.passage for each in open_to], part.most + len(part.bars)
+    quotes = best_sentences(query, passages, others=others, cues=part.cues, most=most)
     kept = [quote for quote in quotes if not _barred(quote.text, part.bars)]
     return _Quoted(part, tuple(kept[: part.most]), open_to)
 

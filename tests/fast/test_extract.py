@@ -6,8 +6,8 @@ from app.extract import best_sentences
 from app.records import Passage
 
 
-def passage(text: str, *, title: str = "Gout", section: str = "", place: int = 0) -> Passage:
-    return Passage(id=place + 1, document="d", place=place, title=title, text=text, start=0, end=len(text), section=section)
+def passage(text: str, *, title: str = "Gout", section: str = "", place: int = 0, document: str = "d") -> Passage:
+    return Passage(id=place + 1, document=document, place=place, title=title, text=text, start=0, end=len(text), section=section)
 
 
 GOUT = passage(
@@ -57,3 +57,21 @@ def test_a_cue_chooses_the_section_and_without_it_nothing_is_chosen() -> None:
 def test_the_passage_that_was_found_first_is_preferred() -> None:
     first, second = passage("Colchicine treats gout in most people."), passage("Colchicine treats gout in some cases.", place=1)
     assert [quote.number for quote in best_sentences("colchicine gout", [first, second], most=1)] == [1]
+
+
+def test_what_a_question_tells_besides_does_not_hide_the_sentence_that_answers() -> None:
+    told = "my neighbour Frank wonders what the dose of allopurinol is"
+    assert "The dose of allopurinol begins at 100 mg a day." in [quote.text for quote in best_sentences(told, [GOUT])]
+
+
+def test_a_sentence_answers_in_other_words_for_those_of_the_question() -> None:
+    insulin = passage("Insulin waits in diabetic ketoacidosis while potassium is low.", title="Metabolism")
+    assert best_sentences("DKA therapy", [insulin]) == []
+    assert len(best_sentences("DKA therapy", [insulin], others=("diabetic ketoacidosis",))) == 1
+
+
+def test_a_document_on_something_else_adds_no_sentence_because_it_shares_words() -> None:
+    gout = passage("Allopurinol lowers urate and is taken by mouth once a day.")
+    kidney = passage("Water by mouth once a day lowers nobody's creatinine.", title="Kidney", place=1, document="k")
+    (quote,) = best_sentences("Is allopurinol for gout taken by mouth once a day?", [gout, kidney])
+    assert quote.number == 1
