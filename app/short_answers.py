@@ -22,6 +22,7 @@ RANKED = 4  # candidates that are shown
 CANDIDATES = 8  # documents that are looked at for them
 WIDE = 24  # passages of the search that gives these
 NO_SENTENCE = "No sentence was found for this."
+READ = "No single sentence was found to answer this. The passages above are the best there are to read."
 ORDER = (
     "Each candidate is a document of the library. The first one names most of the question's words as findings for it: that is "
     "not how likely it is, and what the library lacks is missing here."
@@ -59,7 +60,7 @@ class ShortAnswers:
         if len(template.parts) == 1:
             shown = _Numbered(result.found)
             quoted = _quoted(template.parts[0], query, result.others, _answering(result))
-            return [_block("", quoted, shown)], shown.found
+            return [replace(_block("", quoted, shown), missing="" if quoted.quotes else READ)], shown.found
         shown = _Numbered(())  # the quoted ones first: there is room for all of them
         blocks = self._ranked(template, query, result, shown) if template.ranked else self._parts(template, query, result, shown)
         for found in result.found:
