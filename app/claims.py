@@ -1,8 +1,9 @@
 """What carries each sentence of an answer: the passages that say it, or the word that it stands on none.
 
 Lexical and deterministic, a few milliseconds a sentence: a claim is supported where one sentence of a passage, or two that belong
-together, has every specific word and every number of it and says nothing else. Whatever stands against it makes it weak or
-unsupported: a false "supported" is the worst error here (tests/benchmarks/SUPPORT.md has the figures).
+together, has every specific word and every number of it and says nothing else; one of two statements, where each is. Whatever
+stands against it makes it weak or unsupported: a false "supported" is the worst error here (tests/benchmarks/SUPPORT.md has the
+figures).
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from app.attribution import DRUG, Stretch, replaced, said_of_another, short, stands, subject_of, swapped, unnamed
+from app.clauses import parts
 from app.narrowing import narrows
 from app.opposition import contradicts
 from app.quantities import same
 from app.records import Claim, Support
 from app.roots import root_of
 from app.sentences import Span, sentences
-from app.statements import PRONOUNS, Statement, Term, is_verb, statement
+from app.statements import PRONOUNS, Statement, statement
 
 SUPPORTED = 0.8  # share of a claim's weight that a stretch must carry
 WEAK = 0.3
@@ -28,9 +31,8 @@ OPPOSED = 0.75  # from which share on a contradiction is one: of two sentences t
 CANDIDATES = 4  # stretches of one passage that are looked at closely
 LONGEST = 120  # words and numbers of one sentence; a longer one says more than can be laid beside another
 TOO_LONG = f"this sentence has more than {LONGEST} words and was not judged"
-MOST_BETWEEN = 3  # words: two that stand further apart are not the neighbours of one between
 SHORT_ITEM = 5  # words that say something: an item with fewer is read with the line above its list
-SPECIFIC, COMMON = 2.5, 1.0  # weights of words
+SPECIFIC, COMMON, SLIGHT = 2.5, 1.0, 0.5  # weights of words
 
 _SAYS_NOTHING = re.compile(
     r"(?:here (?:is|are)|i hope|hope this|let me know|as an ai|thank|i(?:'m| am) (?:not|an|sorry)"
@@ -46,28 +48,12 @@ _LIGHT = (
     "disease disorder condition known called found present state say symptom level dose use can also possible possibly lead "
     "continue occur cause show follow start well age together last number target sign define develop line risk"
 )
-_POINTING = PRONOUNS | frozenset({"them", "him", "her"})
-_NAMELESS = frozenset({"disease", "condition", "disorder", "syndrome", "illness", "infection", "drug", "diagnosis"})
-_JOINS = frozenset({"and", "or", "but", "while", "whereas"})
-_PREPOSITIONS = frozenset({"in", "for", "during", "with", "of", "after", "before", "to"})
-_DRUG = re.compile(
-    r"[a-z]{2,}(?:olol|pril|sartan|statin|mab|cillin|mycin|micin|azole|dipine|prazole|oxacin|tide|gliflozin|gliptin|xaban|parin|cycline"
-    r"|triptan|setron|vir|nib|zepam|zolam|barbital|thiazide|semide|profen|sone|solone|lone|formin|phylline|terol|tropium|dronate"
-    r"|gatran|idone|apine|azine|etine|triptyline|caine|curonium|penem|floxacin|purinol|xostat|warfarin)\Z"
+# A sentence that says of what the one before says when, to whom or how much.
+_QUALIFIES = re.compile(
+    r"(?:it|they|this|these) (?:is|are|should be|must be|can be|may be) "
+    r"(?:indicated|given|used|recommended|advised|offered|needed|required|reserved|prescribed|taken|started)\b(?!.*\b(?:also|as|for|to|not)\b)",
+    re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """One sentence of a passage, or two. ``context``: roots of the words that the passage is about, and of the line above a list;
-    ``link``: what two sentences both name, which a claim on both must name too."""
-
-    passage: int
-    start: int
-    end: int
-    said: Statement
-    context: frozenset[str]
-    link: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,8 @@ class _Verdict:
     support: Support
     share: float
     why: str
-    stretch: _Stretch | None = None
+    stretch: Stretch | None = None
+    on_it: bool = True  # half of the claim's own matter stands in the stretch itself, not only around it
 
 
 def match(answer: str, passages: Sequence[str]) -> list[Claim]:
@@ -113,17 +100,17 @@ def _claims(answer: str) -> Iterator[_Claimed]:
         lead = lead if span.item else ""
         said = statement(f"{lead.rstrip(':')} {text}") if fragment and lead else own
         follows = any(term.word.casefold() in PRONOUNS for term in own.terms[:2])
-        subject = subject if follows else frozenset(term.root for term in _subject(said, 0))
+        subject = subject if follows else frozenset(term.root for term in subject_of(said, 0))
         if any(term.specific for term in own.content) or own.quantities or len(own.content) >= 2:
             yield _Claimed(span, said, subject if follows else frozenset())
 
 
 def _claims_something(said: Statement) -> bool:
     """Whether it says of a drug or with a number what a greeting or a caution would not."""
-    return any(quantity.dimension for quantity in said.quantities) or any(_DRUG.match(t.word.casefold()) for t in said.content)
+    return any(quantity.dimension for quantity in said.quantities) or any(DRUG.match(t.word.casefold()) for t in said.content)
 
 
-def _stretches(number: int, passage: str) -> Iterator[_Stretch]:
+def _stretches(number: int, passage: str) -> Iterator[Stretch]:
     spans = sentences(passage)
     said = [statement(span.text) for span in spans]
     topic, around = _topic(said)
@@ -135,16 +122,16 @@ def _stretches(number: int, passage: str) -> Iterator[_Stretch]:
         one = statement(f"{lead.rstrip(':')} {span.text}") if fragment else alone
         follows = place > 0 and any(term.word.casefold() in PRONOUNS for term in one.terms[:3])
         if not follows:
-            subject, since = frozenset(term.root for term in _subject(one, 0)), span.start
+            subject, since = frozenset(term.root for term in subject_of(one, 0)), span.start
         own = topic | (around if place else frozenset()) | (subject if follows else frozenset())
-        yield _Stretch(number, since, span.end, one, own | (statement(lead).roots if lead else frozenset()))
+        yield Stretch(number, since, span.end, one, own | (statement(lead).roots if lead else frozenset()))
         if span.heading or span.text.rstrip().endswith(":"):
             lead = span.text
-        link = _named(said[place - 1]) & _named(one) if place and not follows else frozenset[str]()
-        if link:
+        link = subject if follows and _QUALIFIES.match(span.text) else frozenset[str]()
+        if link and place:
             start = spans[place - 1].start
             joined = statement(passage[start : span.end])
-            yield _Stretch(number, start, span.end, joined, topic | (around if place > 1 else frozenset()), link)
+            yield Stretch(number, start, span.end, joined, topic | (around if place > 1 else frozenset()), link)
 
 
 def _named(said: Statement) -> frozenset[str]:
@@ -156,35 +143,59 @@ def _topic(said: Sequence[Statement]) -> tuple[frozenset[str], frozenset[str]]:
     first specific words of that sentence, which those after it may leave unsaid."""
     counted = Counter(root for each in said for root in {term.root for term in each.content if term.specific})
     often = {root for root, count in counted.items() if count >= 3 and count * 2 >= len(said)}
-    subject = {term.root for term in _subject(said[0], 0)[:3]} if said else set()
+    subject = {term.root for term in subject_of(said[0], 0)[:3]} if said else set()
     first = [term.root for term in said[0].content if term.specific][:3] if said else []
     return frozenset(often | subject), frozenset(first)
 
 
-def _weights(stretches: Sequence[_Stretch]) -> Mapping[str, float]:
+def _weights(stretches: Sequence[Stretch]) -> Mapping[str, float]:
     """How much a root tells: log(1 + n / df) over the sentences, from 0 to 1."""
     df = Counter(root for stretch in stretches for root in stretch.said.roots)
     n = max(len(stretches), 1)
     return {root: math.log(1 + n / count) / math.log(1 + n) for root, count in df.items()}
 
 
-def _judged(claimed: _Claimed, stretches: Sequence[_Stretch], weights: Mapping[str, float]) -> Claim:
+def _judged(claimed: _Claimed, stretches: Sequence[Stretch], weights: Mapping[str, float]) -> Claim:
     if len(claimed.said.terms) + len(claimed.said.quantities) > LONGEST:
         return _claim(claimed.span, _Verdict(Support.UNSUPPORTED, 0.0, TOO_LONG), ())
     verdicts = _verdicts(claimed, stretches, weights)
+    best = _best(verdicts)
+    if best.support is not Support.SUPPORTED and (whole := _in_parts(claimed, stretches, weights)):
+        return _claim(claimed.span, whole, [whole])
+    return _claim(claimed.span, best, verdicts)
+
+
+def _best(verdicts: Sequence[_Verdict]) -> _Verdict:
     order = (Support.SUPPORTED, Support.WEAK, Support.UNSUPPORTED)
     best = min(verdicts, key=lambda v: (order.index(v.support), -v.share), default=_nothing())
     opposed = [v for v in verdicts if v.support is Support.UNSUPPORTED and v.stretch]
     against = max(opposed, key=lambda v: v.share, default=None)
-    if best.support is Support.SUPPORTED and against and against.share >= SUPPORTED:
-        best = (
-            against
-            if _overlap(best, against)
-            else _Verdict(Support.WEAK, best.share, f"{best.why}, but {against.why}", best.stretch)
-        )
-    elif against and best.support is not Support.SUPPORTED and (against.share > best.share or best.stretch is None):
-        best = against
-    return _claim(claimed.span, best, verdicts)
+    if best.support is Support.SUPPORTED:
+        against = max((v for v in opposed if v.on_it and v.share >= SUPPORTED), key=lambda v: v.share, default=None)
+        if against is None:
+            return best
+        if _overlap(best, against):
+            return against
+        return _Verdict(Support.WEAK, best.share, f"{best.why}, but {against.why}", best.stretch)
+    if against and (against.share > best.share or best.stretch is None):
+        return against
+    return best
+
+
+def _in_parts(claimed: _Claimed, stretches: Sequence[Stretch], weights: Mapping[str, float]) -> _Verdict | None:
+    """A sentence that joins statements is supported where one passage says each of them; None where none does."""
+    said = [_Claimed(claimed.span, statement(part), claimed.about) for part in parts(claimed.said.text)]
+    if any(_best(_verdicts(part, stretches, weights)).support is not Support.SUPPORTED for part in said):
+        return None
+    for passage in dict.fromkeys(stretch.passage for stretch in stretches) if said else ():
+        own = [stretch for stretch in stretches if stretch.passage == passage]
+        found = [_best(_verdicts(part, own, weights)) for part in said]
+        places = [verdict.stretch for verdict in found if verdict.stretch and verdict.support is Support.SUPPORTED]
+        if len(places) == len(said):
+            start, end = min(place.start for place in places), max(place.end for place in places)
+            share = min(verdict.share for verdict in found)
+            return _Verdict(Support.SUPPORTED, share, f"passage {passage} says this", replace(places[0], start=start, end=end))
+    return None
 
 
 def _overlap(one: _Verdict, other: _Verdict) -> bool:
@@ -212,49 +223,41 @@ def _nothing(share: float = 0.0) -> _Verdict:
     return _Verdict(Support.UNSUPPORTED, share, "no passage was found to say this")
 
 
-def _verdicts(claimed: _Claimed, stretches: Sequence[_Stretch], weights: Mapping[str, float]) -> list[_Verdict]:
+def _verdicts(claimed: _Claimed, stretches: Sequence[Stretch], weights: Mapping[str, float]) -> list[_Verdict]:
     """What each passage's nearest stretches are worth for the claim."""
     mine = claimed.said.roots
     shares = [(_share(claimed.said, each, weights), each) for each in stretches if not each.link or each.link & mine]
-    near: dict[int, list[tuple[float, _Stretch]]] = {}
+    near: dict[int, list[tuple[float, Stretch]]] = {}
     for share, stretch in sorted(shares, key=lambda pair: -pair[0]):
         if share >= WEAK / 2 and len(near.setdefault(stretch.passage, [])) < CANDIDATES:
             near[stretch.passage].append((share, stretch))
     return [_verdict(claimed, stretch, share) for each in near.values() for share, stretch in each]
 
 
-def _share(said: Statement, stretch: _Stretch, weights: Mapping[str, float]) -> float:
+def _share(said: Statement, stretch: Stretch, weights: Mapping[str, float]) -> float:
     """The share of the claim's weight that stands in the stretch, 0 to 1."""
+    light = _light()
     own = total = 0.0
     for term in said.content:
-        weight = (SPECIFIC if term.specific else COMMON) * (0.5 + 0.5 * weights.get(term.root, 1.0))
+        weight = (SPECIFIC if term.specific else SLIGHT if term.root in light else COMMON) * (
+            0.5 + 0.5 * weights.get(term.root, 1.0)
+        )
         total += weight
-        own += weight * _stands(term, said, stretch)
+        own += weight * stands(term, said, stretch)
     for quantity in said.quantities:
         total += COMMON
         own += COMMON * any(same(quantity, other) for other in stretch.said.quantities)
     return own / total if total else 0.0
 
 
-def _stands(term: Term, said: Statement, stretch: _Stretch) -> bool:
-    return term.root in stretch.said.roots or term.root in stretch.context or _short(term, said, stretch)
-
-
-def _short(term: Term, said: Statement, stretch: _Stretch) -> bool:
-    """Whether the term is short for words of the stretch, or one of the words that a short form there stands for."""
-    if stretch.said.spelled_out(term.word):
-        return True
-    return any(term in said.spelled_out(short) for short in stretch.said.shorts)
-
-
-def _verdict(claimed: _Claimed, stretch: _Stretch, share: float) -> _Verdict:
+def _verdict(claimed: _Claimed, stretch: Stretch, share: float) -> _Verdict:
     said, name = claimed.said, f"passage {stretch.passage}"
     if share < WEAK:
         return _nothing(share)
     if against := contradicts(said, stretch.said):
-        return _opposed(share, f"{name} says otherwise: {against}", f"{name} may say otherwise: {against}", stretch)
-    if swapped := _swapped(said, stretch):
-        return _opposed(share, f"{name} says this of '{swapped}'", f"{name} may say this of '{swapped}'", stretch)
+        return _opposed(said, share, f"{name} says otherwise: {against}", f"{name} may say otherwise: {against}", stretch)
+    if other := swapped(said, stretch):
+        return _opposed(said, share, f"{name} says this of '{other}'", f"{name} may say this of '{other}'", stretch)
     if less := _less(claimed, stretch):
         return _Verdict(Support.WEAK, share, f"{name} {less}", stretch)
     if share < SUPPORTED:
@@ -262,126 +265,37 @@ def _verdict(claimed: _Claimed, stretch: _Stretch, share: float) -> _Verdict:
     return _Verdict(Support.SUPPORTED, share, f"{name} says this", stretch)
 
 
-def _opposed(share: float, surely: str, perhaps: str, stretch: _Stretch) -> _Verdict:
+def _opposed(said: Statement, share: float, surely: str, perhaps: str, stretch: Stretch) -> _Verdict:
     """Unsupported where the two sentences share nearly all; else something to look at."""
     if share >= OPPOSED:
-        return _Verdict(Support.UNSUPPORTED, share, surely, stretch)
+        own = [term.root in stretch.said.roots or short(term, said, stretch) for term in said.content if term.specific]
+        return _Verdict(Support.UNSUPPORTED, share, surely, stretch, 2 * sum(own) >= len(own))
     return _Verdict(Support.WEAK, share, perhaps, stretch)
 
 
-def _less(claimed: _Claimed, stretch: _Stretch) -> str:
+def _less(claimed: _Claimed, stretch: Stretch) -> str:
     """What the stretch leaves open of the claim; "" where it says all of it."""
     said = claimed.said
-    light = {root_of(word) for word in _LIGHT.split()}
+    light = _light()
     numbers = [q.text for q in said.quantities if not any(same(q, other) for other in stretch.said.quantities)]
-    missing = [term.word for term in said.content if term.root not in light and not _stands(term, said, stretch)]
+    missing = [term.word for term in said.content if term.root not in light and not stands(term, said, stretch)]
     if claimed.about and not claimed.about & (stretch.said.roots | stretch.context):
         return "is close, but speaks of something else there"
-    if unsaid := _said_of_another(said, stretch):
+    if unsaid := said_of_another(said, stretch):
         return f"is close, but does not say it of '{unsaid}'"
-    missing += [term.word for term in said.content if _unnamed(term, said, stretch)]
+    missing += [term.word for term in said.content if unnamed(term, said, stretch)]
     if numbers or missing:
         return f"is close, but has not {_listed([*numbers, *missing])}"
-    if replaced := _replaced(said, stretch, light):
-        return f"is close, but has {replaced}"
+    if instead := replaced(said, stretch, light):
+        return f"is close, but has {instead}"
     narrower = narrows(said, stretch.said, stretch.context)
     return f"says less: {narrower}" if narrower else ""
 
 
-def _replaced(said: Statement, stretch: _Stretch, light: Set[str]) -> str:
-    """Another word that stands in the stretch, between the same neighbours, where the claim has one that a passage may leave
-    unsaid: "stopped" for "continued"."""
-    theirs = stretch.said.content
-    for at, term in enumerate(said.content):
-        if _stands(term, said, stretch) or not at or at + 1 == len(said.content):
-            continue
-        before, after = said.content[at - 1].root, said.content[at + 1].root
-        places = [
-            (m, n) for m, one in enumerate(theirs) if one.root == before for n, two in enumerate(theirs) if two.root == after
-        ]
-        first, last = min(((m, n) for m, n in places if m < n), key=lambda pair: pair[1] - pair[0], default=(0, 0))
-        others = [each for each in theirs[first + 1 : last] if each.root not in light | said.roots]
-        if others and last - first <= MOST_BETWEEN:
-            return f"'{others[0].word}' where this has '{term.word}'"
-    return ""
-
-
-def _unnamed(term: Term, said: Statement, stretch: _Stretch) -> bool:
-    """Whether a specific word, which only the passage around the stretch has, is what something is done to in the claim: the
-    stretch has neither it nor a pronoun, and it stands behind no "in" or "of"."""
-    if not term.specific or term.root in stretch.said.roots or _short(term, said, stretch) or not _stands(term, said, stretch):
-        return False
-    if _points(stretch.said) or term in _subject(said, 0):
-        return False
-    before = {each.word.casefold() for each in said.terms[max(0, term.place - 3) : term.place]}
-    after = said.terms[term.place + 1 : term.place + 2]
-    compound = any(each.content and each.root in stretch.said.roots for each in after)
-    return not compound and not before & _PREPOSITIONS
-
-
-def _points(said: Statement) -> bool:
-    """Whether it speaks of something by a pronoun, or as "the disease"."""
-    for one, two in pairwise(said.terms):
-        if one.word.casefold() == "the" and two.word.casefold() in _NAMELESS:
-            return True
-    return any(term.word.casefold() in _POINTING for term in said.terms)
-
-
-def _swapped(said: Statement, stretch: _Stretch) -> str:
-    """The word that stands in the stretch where the claim has another one as its subject, or another drug; "" where none does."""
-    mine = {term.root for term in said.content}
-    drugs = [term for term in said.content if _DRUG.match(term.word.casefold())]
-    others = [t for t in stretch.said.content if _DRUG.match(t.word.casefold()) and t.root not in mine]
-    if others and any(not _stands(term, said, stretch) for term in drugs):
-        return others[0].word
-    subject = {term.root for term in _subject(said, 0)}
-    counted = Counter(term.clause for term in stretch.said.content if term.root in mine - subject)
-    if not subject or not counted:
-        return ""
-    own = {term.clause for term in stretch.said.content if term.root in subject}
-    clause = max(counted, key=lambda each: (counted[each] + (each in own), -each))
-    theirs = _subject(stretch.said, clause)
-    named = {term.root for term in theirs} | {term.root for term in stretch.said.of_clause(clause)}
-    rivals = [term.word for term in theirs if term.root not in mine]
-    return rivals[0] if rivals and subject - named else _beside(said, stretch)
-
-
-def _beside(said: Statement, stretch: _Stretch) -> str:
-    """The subject of a part of the stretch that alone has a word of the claim, where the claim's subject is none of that part:
-    "A does B and C does D" says nothing of A and D."""
-    mine, subject = {term.root for term in said.content}, {term.root for term in _subject(said, 0)}
-    for clause in range(1, stretch.said.terms[-1].clause + 1 if stretch.said.terms else 0):
-        inside = stretch.said.of_clause(clause)
-        if inside[0].word.casefold() not in _JOINS or any(term.root in subject for term in inside):
-            continue
-        outside = {term.root for term in stretch.said.terms if term.clause != clause}
-        theirs = [term for term in _subject(stretch.said, clause) if term.clause == clause and term.root not in mine]
-        if theirs and subject & outside and any(t.specific and t.root in mine - outside for t in inside):
-            return theirs[0].word
-    return ""
-
-
-def _said_of_another(said: Statement, stretch: _Stretch) -> str:
-    """The claim's subject, where the stretch has another one and only the rest of its passage names the claim's."""
-    lead = next((term for term in _subject(said, 0)), None)
-    theirs = _subject(stretch.said, 0)
-    if lead is None or not theirs or lead.root in stretch.said.roots or _short(lead, said, stretch):
-        return ""
-    before = {term.word.casefold() for term in said.terms[max(0, lead.place - 2) : lead.place]}
-    return "" if before & _PREPOSITIONS or lead.root in {term.root for term in theirs} else lead.word
-
-
-def _subject(said: Statement, clause: int) -> list[Term]:
-    """The specific words before a clause's first verb, or its first specific word; of the clause before it where it has none."""
-    inside = said.of_clause(clause)
-    place = next((n for n, term in enumerate(inside) if is_verb(term.word)), None)
-    before = inside if place is None else inside[:place]
-    if not any(term.specific for term in before):
-        pronoun = any(term.word.casefold() in PRONOUNS for term in before)
-        return [] if pronoun or clause == 0 else _subject(said, clause - 1)
-    specific = [term for term in before if term.specific]
-    return specific[:1] if place is None else specific
-
-
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:3])
+
+
+@lru_cache(maxsize=1)
+def _light() -> frozenset[str]:
+    return frozenset(root_of(word) for word in _LIGHT.split())

@@ -43,7 +43,10 @@ NEAREST = 3  # passages that are shown where none answers
 NOTHING = "No source: no passage was found that bears on this question. Other words may find one."
 NEAR = "No source: no passage was found that answers this question. The nearest are shown; they may be on something else."
 WITHHELD = "Answers from the model alone are switched off, so there is none."
-BY_WORDS = "Each sentence is held against the passages by its words, numbers and negations, not by the model."
+BY_WORDS = (
+    "Each sentence is held against the passages by its words, numbers and negations, not by the model. One in words of its own "
+    "comes out as weak: open its source and read."
+)
 RESTATED = "What only repeats the assumptions is not judged."
 
 

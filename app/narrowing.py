@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from app.clauses import apart, contrasted, main_clause
 from app.quantities import bounds_differ, same
 from app.roots import root_of
-from app.statements import AUXILIARY, PRONOUNS, Statement, Term, listed
+from app.statements import AUXILIARY, Statement, Term, listed
 
 _HEDGES = frozenset(
     {"may", "might", "could", "can", "possible", "possibly", "sometimes", "occasionally", "rarely", "some", "few"}
@@ -33,9 +34,13 @@ _SLIGHT_STUDY = re.compile(
 _AT_RISK = re.compile(
     r"\b(?:at (?:\w+ )?(?:high|higher|low|lower|increased|intermediate|average)|high|low)[ -]risk\b", re.IGNORECASE
 )
+# A group that the sentence itself defines, by what a claim may name instead.
+_DEFINED = re.compile(
+    r"\b(?:high|low|intermediate)[ -]risk (?:disease|patients|cases)(?=,? \(?(?:that is|i\.e\.|defined (?:by|as))\b)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[a-z]+")
 _OPEN = frozenset({"if", "unless", "whether"})
-_CONTRASTS = frozenset({"but", "yet", "whereas", "while", "although", "though", "however", "unlike", "except", "instead"})
 # Words of time, and what stands for each of them.
 _TIMES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -51,6 +56,7 @@ _DOINGS = (
     "cause treat prevent cure correct relieve worsen lower raise trigger inhibit block reverse suppress abolish stop protect "
     "mimic complicate follow precede exclude confirm predict detect"
 )
+_HALTS = "stop pause omit withdraw"
 _TOGETHER = "associated linked correlated related accompanied coincides"
 _ABSOLUTES = frozenset({"all", "every", "always", "never", "only", "any", "each", "best", "first", "last", "most"})
 _CONDITIONS = frozenset({"if", "unless", "except", "only", "when", "once", "where", "provided"})
@@ -69,6 +75,7 @@ def narrows(claim: Statement, stretch: Statement, known: frozenset[str]) -> str:
     checks = (
         _hedge,
         _supposed,
+        _halted,
         _left_open,
         _absolute,
         _group,
@@ -77,7 +84,8 @@ def narrows(claim: Statement, stretch: Statement, known: frozenset[str]) -> str:
         _together,
         _done,
         _condition,
-        _contrasted,
+        contrasted,
+        apart,
         _attached,
         _aged,
     )
@@ -89,7 +97,7 @@ def _carrying(claim: Statement, stretch: Statement) -> set[int]:
     """The clauses of the stretch in which the claim's words stand: the one with most of them, and those with two or more."""
     mine = {term.root for term in claim.content}
     counted = Counter(term.clause for term in stretch.content if term.root in mine)
-    return {clause for clause, count in counted.items() if count >= 2} | {_main(claim, stretch)}
+    return {clause for clause, count in counted.items() if count >= 2} | {main_clause(claim, stretch)}
 
 
 def _hedge(claim: Statement, stretch: Statement) -> str:
@@ -123,9 +131,18 @@ def _supposed(claim: Statement, stretch: Statement) -> str:
     return f"it tells of '{slight.group()}', which this leaves out" if slight and not _SLIGHT_STUDY.search(claim.text) else ""
 
 
+def _halted(claim: Statement, stretch: Statement) -> str:
+    """The stretch says that something is stopped or put off, where the claim has no word of it."""
+    main, halts = main_clause(claim, stretch), {root_of(word) for word in _HALTS.split()}
+    under = any(t.clause == main and t.word.casefold() in _CONDITIONS for t in stretch.terms)
+    within = {main, main - 1} if under else {main}
+    found = next((t.word for t in stretch.content if t.clause in within and t.root in halts and not t.denied), "")
+    return f"it says '{found}', which this leaves out" if found and not halts & claim.roots else ""
+
+
 def _left_open(claim: Statement, stretch: Statement) -> str:
     """The stretch says it under "if" or "whether" and goes on to something else."""
-    main = _main(claim, stretch)
+    main = main_clause(claim, stretch)
     first = next((t.word.casefold() for t in stretch.terms if t.clause == main), "")
     if first not in _OPEN or first in {t.word.casefold() for t in claim.terms}:
         return ""
@@ -148,7 +165,7 @@ def _group(claim: Statement, stretch: Statement) -> str:
     for term in stretch.terms:
         if term.clause in carrying and term.root in groups - claim.roots and term not in short:
             return f"it speaks of '{term.word}', which this leaves out"
-    risk = _AT_RISK.search(stretch.text)
+    risk = _AT_RISK.search(_DEFINED.sub("", stretch.text))
     return f"it speaks of '{risk.group()}', which this leaves out" if risk and not _AT_RISK.search(claim.text) else ""
 
 
@@ -180,7 +197,7 @@ def _together(claim: Statement, stretch: Statement) -> str:
 
 def _done(claim: Statement, stretch: Statement) -> str:
     """The claim says that one thing causes or treats another where the stretch says that it does something else."""
-    main, doings = _main(claim, stretch), {root_of(word) for word in _DOINGS.split()}
+    main, doings = main_clause(claim, stretch), {root_of(word) for word in _DOINGS.split()}
     for word, instead in _INSTEAD.items():
         root = root_of(word)
         fitting = {root_of(each) for each in instead.split()} | {root}
@@ -192,25 +209,9 @@ def _done(claim: Statement, stretch: Statement) -> str:
     return ""
 
 
-def _contrasted(claim: Statement, stretch: Statement) -> str:
-    """A word of the claim stands in the stretch only beyond a "but" or "while" that the claim has not."""
-    if any(t.word.casefold() in _CONTRASTS or t.word.casefold() == "without" for t in claim.terms):
-        return ""
-    mine = {t.root for t in claim.content}
-    for clause in (t.clause for t in stretch.terms if t.word.casefold() in _CONTRASTS and t.clause):
-        if any(t.word.casefold() in PRONOUNS for t in stretch.of_clause(clause)[:2]):
-            continue
-        before = {t.root for t in stretch.content if t.clause < clause}
-        beyond = [t for t in stretch.content if t.clause >= clause and t.root in mine]
-        crossing = [t for t in beyond if t.root not in before]
-        if crossing and mine & before - {t.root for t in beyond}:
-            return f"it has '{crossing[0].word}' in another part of its sentence"
-    return ""
-
-
 def _condition(claim: Statement, stretch: Statement) -> str:
     """The stretch says it only under a condition of which the claim has no word."""
-    main = _main(claim, stretch)
+    main = main_clause(claim, stretch)
     for place, term in enumerate(stretch.terms):
         if term.word.casefold() not in _CONDITIONS:
             continue
@@ -226,7 +227,7 @@ def _condition(claim: Statement, stretch: Statement) -> str:
 
 def _added(claim: Statement, stretch: Statement, known: frozenset[str]) -> str:
     """What the stretch says it of, as "with aura" or "in smokers", of which the claim has no word."""
-    main = _main(claim, stretch)
+    main = main_clause(claim, stretch)
     named = claim.roots | known | {each.root for mine in claim.terms for each in stretch.spelled_out(mine.word)}
     for place, term in enumerate(stretch.terms):
         word = term.word.casefold()
@@ -242,7 +243,7 @@ def _added(claim: Statement, stretch: Statement, known: frozenset[str]) -> str:
 
 def _aged(claim: Statement, stretch: Statement) -> str:
     """The stretch says it of an age, in months or years, that the claim has not."""
-    main = _main(claim, stretch)
+    main = main_clause(claim, stretch)
     for quantity, place in zip(stretch.quantities, stretch.places, strict=True):
         near = [t for t in stretch.terms[max(0, place - 4) : place] if t.clause == main and t.word.casefold() in _AGES]
         if near and quantity.dimension == "months" and not any(same(mine, quantity) for mine in claim.quantities):
@@ -280,10 +281,3 @@ def _after(stretch: Statement, place: int) -> list[Term]:
             break
         under += [term] if term.content else []
     return under[:3]
-
-
-def _main(claim: Statement, stretch: Statement) -> int:
-    """The clause of the stretch that has most of the claim's words; -1 for none."""
-    mine = {term.root for term in claim.content}
-    counted = Counter(term.clause for term in stretch.content if term.root in mine)
-    return counted.most_common(1)[0][0] if counted else -1

@@ -22,8 +22,14 @@ _SPELLED = MappingProxyType(
         "ten": 10,
         "eleven": 11,
         "twelve": 12,
+        "thirteen": 13,
+        "fourteen": 14,
+        "fifteen": 15,
+        "sixteen": 16,
+        "eighteen": 18,
     }
-    | {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100}
+    | {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+    | {"hundred": 100}
 )
 _TIMES = MappingProxyType({"once": 1, "twice": 2, "thrice": 3})
 
@@ -68,7 +74,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,/])(?P<sign>[-−](?=\d))?(?P<digits>\d{1,3}(?:,\d{3}){1,5}(?!\d)|\d{1,18})(?P<rest>\.\d{1,9})?(?![\d]|[.,]\d)"
     r"|(?<=/)(?P<after>\d{1,6})(?!\d)"
     r"|\b(?P<spelled>once(?=\W*\Z|[.,;)]|\W+(?:daily|weekly|monthly|yearly|hourly|an?|per|every|each|only|or|more|at|by|for|and)\b)"
-    r"|(?!once\b)[a-z]{3,7})\b",
+    r"|(?!once\b)[a-z]{3,8})\b",
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"[ \t\u00a0\u202f-]{0,2}(%|mm[ ]?Hg\b|per[ ]cent\b|[µμ°º]?[A-Za-z]{1,12}[²³23]?(?![A-Za-z\d]))")
@@ -85,9 +91,12 @@ _MOST = re.compile(
     r"|[<≤]=?)[ \t]{0,2}(?:(?:an?|the)[ \t](?:[a-z]{2,12} of[ \t])?|about[ \t])?\Z",
     re.IGNORECASE,
 )
-_OR_MORE = re.compile(r",?[ \t]{1,2}(?:or|and)[ \t](?:more|above|over|older|higher|longer|greater)\b", re.IGNORECASE)
+_OR_MORE = re.compile(r",?[ \t]{1,2}(?:or|and)[ \t](?:more|above|over|older|higher|longer|greater|better)\b", re.IGNORECASE)
 _OR_LESS = re.compile(r",?[ \t]{1,2}(?:or|and)[ \t](?:less|fewer|below|under|younger|lower|shorter)\b", re.IGNORECASE)
 _CHANGE = re.compile(r"[a-z)][ \t]{1,2}(by|to)[ \t]{1,2}(?:an?[ \t]|about[ \t])?\Z", re.IGNORECASE)
+_NO_MORE_SAID = re.compile(
+    r"\b(?:at least|at most|(?:no|not) (?:less|more) than|(?:minimum|maximum) of|up to)[ \t]{1,2}(?:about[ \t])?\Z", re.IGNORECASE
+)
 _BOUND = 32  # characters before a number in which its bound stands
 _JOIN = re.compile(r"[ \t]{0,2}(?:-|–|−|/|to|and|or|bis)[ \t]{0,2}\Z")
 
@@ -116,7 +125,7 @@ def quantities(text: str) -> list[Quantity]:
             number, unit = _bare(after.text)
             value = now.value * after.value / number if number else now.value
             found[place] = replace(now, value=value, dimension=after.dimension, per=after.per, text=now.text + unit)
-    return [replace(quantity, bound=_bound(text, quantity)) for quantity in found]
+    return [_with_bound(text, quantity) for quantity in found]
 
 
 def same(claimed: Quantity, stated: Quantity) -> bool:
@@ -148,6 +157,15 @@ def bounds_clash(claimed: Quantity, stated: Quantity) -> bool:
 def bounds_differ(claimed: Quantity, stated: Quantity) -> bool:
     """Whether one alone is a floor or a ceiling: "5" is neither "at least 5" nor "up to 5"."""
     return claimed.bound != stated.bound and not {claimed.bound, stated.bound}.isdisjoint({"least", "most"})
+
+
+def _with_bound(text: str, quantity: Quantity) -> Quantity:
+    """With its floor or ceiling, whose words belong to it: those of "at least 5", "5 or more"."""
+    before = text[max(0, quantity.start - _BOUND) : quantity.start]
+    ahead = _NO_MORE_SAID.search(before)
+    behind = _OR_MORE.match(text, quantity.end) or _OR_LESS.match(text, quantity.end)
+    start = quantity.start - len(ahead.group()) if ahead else quantity.start
+    return replace(quantity, start=start, end=behind.end() if behind else quantity.end, bound=_bound(text, quantity))
 
 
 def _bound(text: str, quantity: Quantity) -> str:

@@ -21,9 +21,9 @@ rifampicin rifampin
 child children pediatric paediatric
 woman women
 man men
-lower reduce decrease diminish lessen reduction fall falls drop drops
+lower reduce decrease diminish lessen reduction fall falls drop drops dip dips
 raise increase elevate elevation rise rises
-stop discontinue cease
+stop discontinue cease halt
 start begin initiate commence
 give given gave administer receive use used administration
 take taken
@@ -44,8 +44,8 @@ radiograph xray
 sufficient enough
 immediate immediately urgently
 main chief leading major
-drug medicine medication
-treat treatment therapy treated
+drug medicine medication agent
+treat treatment therapy treated regimen
 bleed bleeding haemorrhage
 fever febrile pyrexia
 itch pruritus
@@ -71,6 +71,59 @@ pancreas pancreatic
 inject injected injection
 spasm bronchospasm
 fetus fetal foetal foetus
+liver hepatic
+intestine intestinal bowel gut
+eye ocular
+joint articular
+artery arterial
+nose nasal
+prostate prostatic
+ovary ovarian
+spleen splenic
+tooth teeth dental
+myocardium myocardial
+prefer preferred preferable preference favour favoured
+recommend recommended recommendation advise advised advisable
+prevent prevention preventive preventative prophylaxis prophylactic
+worsen exacerbate aggravate
+relieve alleviate relief
+delay postpone defer
+pause interrupt suspend
+omit skip skipped omission
+small modest slight
+rapid quick swift
+assess evaluate
+marked pronounced
+doctor physician clinician
+baby babies infant infancy
+newborn neonate neonatal
+adolescent teenager teenage
+food meal
+tablet pill
+level value concentration
+mortality death
+survive survival
+absorb absorption
+excrete excretion
+choose chosen select selection
+vaccine vaccination vaccinate immunise immunisation
+thrombolysis lysis thrombolytic fibrinolysis fibrinolytic
+steroid corticosteroid glucocorticoid
+leukocyte leucocyte
+ecg ekg electrocardiogram electrocardiography
+echocardiogram echocardiography
+ultrasound ultrasonography sonography
+furosemide frusemide
+lidocaine lignocaine
+ciclosporin cyclosporin cyclosporine
+glibenclamide glyburide
+pethidine meperidine
+isoprenaline isoproterenol
+suxamethonium succinylcholine
+aciclovir acyclovir
+glucose dextrose
+levothyroxine thyroxine
+vomiting emesis
 """
 _TAILS = ("atori", "ation", "ment", "anci", "enci", "anc", "enc", "ant", "ent", "ori", "iv", "ic", "al", "i", "e")
 ROOT = 5  # characters that a root keeps at least when an ending is cut

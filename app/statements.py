@@ -10,28 +10,13 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
+from app.phrases import plain
 from app.quantities import Quantity, quantities
 from app.roots import root_of
 from app.words import Word, is_common, is_stop, words
 
-_PHRASES = (
-    (re.compile(r"\bcomputed tomography\b", re.IGNORECASE), "CT"),
-    (re.compile(r"\bmagnetic resonance imaging\b", re.IGNORECASE), "MRI"),
-    (re.compile(r"\bhigh blood pressure\b", re.IGNORECASE), "hypertension"),
-    (re.compile(r"\bheart attack\b", re.IGNORECASE), "infarction"),
-    (re.compile(r"\bnon-?steroidal anti-?inflammatory drugs?\b", re.IGNORECASE), "NSAID"),
-    (re.compile(r"\bNSAIDs\b"), "NSAID"),
-    (re.compile(r"\boperated on at once\b", re.IGNORECASE), "immediate surgery"),
-    (re.compile(r"\bat once\b", re.IGNORECASE), "immediately"),
-    (re.compile(r"\b(?:prior to|previous to|in advance of)\b", re.IGNORECASE), "before"),
-    (re.compile(r"(?<!the )\b(?:following|subsequent to)\b(?= \w)", re.IGNORECASE), "after"),
-    (re.compile(r"\bas (?!well|soon|long|far|much|many)(\w+) as\b", re.IGNORECASE), r"equally \1 as"),
-    (re.compile(r"\b(?:every|each) (hour|week|month|year)\b", re.IGNORECASE), r"\1ly"),
-    (re.compile(r"\b(?:every|each) day\b", re.IGNORECASE), "daily"),
-    (re.compile(r"\bfor life\b|\blifelong\b", re.IGNORECASE), "life long"),
-)
-
 DENIALS = frozenset({"not", "no", "without", "never", "cannot", "neither", "nor", "fail", "unabl"})
+_ANYONE = frozenset({"anyone", "everyone", "someone", "every", "another"})
 _SCARCELY = frozenset({"hardly", "scarcely", "barely", "seldom", "doubt", "doubtful", "unlike", "unlikely", "myth"})
 _SHUNNED = frozenset({"avoid", "withhold", "withheld", "unsaf", "useless", "ineffect"})
 _OPENING = (
@@ -74,6 +59,7 @@ class Term:
     denied: bool = False
     hyphen: bool = False  # a hyphen joins it to the word before
     comma: bool = False  # a comma parts it from the word before
+    semicolon: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,8 +110,7 @@ class Statement:
 
 def statement(text: str) -> Statement:
     """What a sentence says."""
-    for phrase, instead in _PHRASES:
-        text = phrase.sub(instead, text)
+    text = plain(text)
     found = quantities(text)
     said = words(text)
     inside = _inside(said, found)
@@ -167,10 +152,12 @@ def _terms(text: str, kept: Sequence[Word]) -> Iterator[Term]:
             clause, verbal = clause + 1, False
         verbal = verbal or is_verb(word.text)
         subordinate = (folded in listed(_OPENING)) if opens or (clause == 0 and place == 0) else subordinate and "," not in before
-        content = not is_stop(word.stem) and not (before == "-" and folded == "free")
+        content = not is_stop(word.stem) and folded not in _ANYONE and not (before == "-" and folded == "free")
         root = root_of(word.text)
         specific = content and not is_common(word.stem) and not is_common(root)
-        yield Term(place, word.text, root, clause, content, specific, hyphen=before == "-", comma="," in before)
+        yield Term(
+            place, word.text, root, clause, content, specific, hyphen=before == "-", comma="," in before, semicolon=";" in before
+        )
 
 
 def _acts(kept: Sequence[Word], place: int) -> bool:

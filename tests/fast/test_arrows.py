@@ -38,9 +38,10 @@ LEVELS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"words", "quantities", "citations"}),  # a text's words, its numbers with their units, its references
-    frozenset({"roots"}),  # what words of one meaning share
+    frozenset({"roots", "phrases"}),  # what words of one meaning share
     frozenset({"statements"}),  # what a sentence says, for those that compare two
-    frozenset({"opposition", "narrowing"}),  # whether one says otherwise than another, or less
+    frozenset({"clauses"}),  # the statements that one sentence joins
+    frozenset({"opposition", "narrowing", "attribution"}),  # whether one says otherwise, less, or of something else
     frozenset({"claims", "extract", "lookup"}),  # what carries a sentence; the sentences that answer; by what it is looked up
     frozenset({"short_answers"}),  # the sentences that answer, part by part
     # where public question sets keep what; beside the questions, which alone read them; any bytes as records of a table
