@@ -12,17 +12,20 @@ from typing import Protocol
 from app.extract import best_sentences
 from app.records import Bearing, Block, Found, Quote, SearchResult
 from app.roots import root_of
+from app.sentences import sentences
 from app.shapes import Part, Template
 from app.words import is_common, is_stop, words
 
 MOST_PASSAGES = 16  # of an answer: as many as the parts of any template quote, and those found for the question itself
 PART_PASSAGES = 4
+SECTIONS = 6  # passages of one document that are looked at for what a case ends in
 PART_DOCUMENTS = 3  # the best documents, in which the parts of an answer are looked up
 RANKED = 4  # candidates that are shown
 CANDIDATES = 8  # documents that are looked at for them
 WIDE = 24  # passages of the search that gives these
 NO_SENTENCE = "No sentence was found for this."
 READ = "No single sentence was found to answer this. The passages above are the best there are to read."
+CASE = "If it is this: {}"
 ORDER = (
     "Each candidate is a document of the library. The first one names most of the question's words as findings for it: that is "
     "not how likely it is, and what the library lacks is missing here."
@@ -59,13 +62,27 @@ class ShortAnswers:
         """The blocks, and the passages as these number them, with all of ``result``, which was found for the whole question."""
         if len(template.parts) == 1:
             shown = _Numbered(result.found)
-            quoted = _quoted(template.parts[0], query, result.others, _answering(result))
-            return [replace(_block("", quoted, shown), missing="" if quoted.quotes else READ)], shown.found
+            heading, quoted = self._whole(template.parts[0], query, result)
+            return [replace(_block(heading, quoted, shown), missing="" if quoted.quotes else READ)], shown.found
         shown = _Numbered(())  # the quoted ones first: there is room for all of them
         blocks = self._ranked(template, query, result, shown) if template.ranked else self._parts(template, query, result, shown)
         for found in result.found:
             shown.number(found)
         return blocks, shown.found
+
+    def _whole(self, part: Part, query: str, result: SearchResult) -> tuple[str, _Quoted]:
+        """What answers the whole question; else, where it tells a case and then asks, what the best document has for what is
+        asked, under a heading that says of which document."""
+        answering = _answering(result)
+        quoted = _quoted(part, query, result.others, answering)
+        spans = [span.text for span in sentences(query)]
+        asked = next((text for text in reversed(spans) if text.endswith("?")), "")
+        if quoted.quotes or not answering or not asked or asked == spans[0]:
+            return "", quoted
+        best = answering[0].passage
+        within = self._search(f"{asked} {best.title}", limit=SECTIONS, documents=[best.document])
+        of_case = _quoted(part, asked, within.others, within.found)
+        return (CASE.format(best.title), of_case) if of_case.quotes else ("", quoted)
 
     def _parts(self, template: Template, query: str, result: SearchResult, shown: _Numbered) -> list[Block]:
         documents = _documents(_answering(result))[:PART_DOCUMENTS]

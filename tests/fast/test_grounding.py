@@ -250,6 +250,18 @@ def test_the_parts_of_an_answer_have_our_headings_whatever_the_model_writes(aski
     assert len(asking.engine.prompts) == 4
 
 
+def test_a_case_is_answered_by_what_it_asks_at_its_end_under_the_name_of_the_page(asking: Asking) -> None:
+    case = (
+        "A 58-year-old brewer woke at night with a hot, red big toe after a wedding; urate crystals were seen and his mother and "
+        "two of his brothers have had the same. Which drug lowers it between flares?"
+    )
+    answer = asking.answer(case)
+    assert answer.grounds is not None
+    (block,) = answer.grounds.short
+    assert block.heading == "If it is this: Gout"
+    assert "Allopurinol lowers urate between flares." in [quote.text for quote in block.quotes]
+
+
 def test_nothing_found_is_said_first_and_the_model_is_marked(asking: Asking) -> None:
     answer = asking.answer("Who won the chess olympiad?")
     assert answer.grounds is not None
