@@ -81,7 +81,8 @@ def test_a_reader_who_folds_the_reasoning_while_it_comes_is_not_overruled(page: 
 def test_a_stopped_reasoning_stays_open_because_there_is_no_answer(page: Page, application: Application) -> None:
     ask(page, "How do I tell them apart?")
     expect(the(page, "reasoning-toggle")).to_contain_text("Thinking…")
-    the(page, "stop").click()
+    with page.expect_response("**/stop"):  # else the model may begin its answer before it hears of this
+        the(page, "stop").click()
     (application.data_dir / "think").touch()
     (application.data_dir / "answer").touch()
     answer_with_status(page, "stopped")
