@@ -75,14 +75,19 @@ class ShortAnswers:
         asked, under a heading that says of which document."""
         answering = _answering(result)
         quoted = _quoted(part, query, result.others, answering)
-        spans = [span.text for span in sentences(query)]
-        asked = next((text for text in reversed(spans) if text.endswith("?")), "")
-        if quoted.quotes or not answering or not asked or asked == spans[0]:
+        spans = [span.text for span in sentences(query[: query.rfind("?") + 1])]
+        if quoted.quotes or not answering or len(spans) < 2:
             return "", quoted
+        *told, asked = spans
         best = answering[0].passage
-        within = self._search(f"{asked} {best.title}", limit=SECTIONS, documents=[best.document])
+        if not any(found.bearing is not Bearing.FAR for found in self._within(best.document, " ".join(told)).found):
+            return "", quoted  # it has an answer to such a question, but the case is of something else
+        within = self._within(best.document, f"{asked} {best.title}")
         of_case = _quoted(part, asked, within.others, within.found)
         return (CASE.format(best.title), of_case) if of_case.quotes else ("", quoted)
+
+    def _within(self, document: str, query: str) -> SearchResult:
+        return self._search(query, limit=SECTIONS, documents=[document])
 
     def _parts(self, template: Template, query: str, result: SearchResult, shown: _Numbered) -> list[Block]:
         documents = _documents(_answering(result))[:PART_DOCUMENTS]
