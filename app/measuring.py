@@ -9,7 +9,7 @@ import enum
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.earned import Ledger
@@ -19,6 +19,7 @@ from app.labelled import LabelledSet, read_labelled
 from app.measure_sets import ModelSwitched, Wanted, measurable, measure_sets, summary
 
 CLOSE_SECONDS = 5.0
+STOPPING = "Stopping: the questions that are being read are read to their end first."
 BANK = "question bank"
 JOURNALS, LABELLED, MEASUREMENTS = "measuring", "labelled", "measurements"  # folders in the data folder
 
@@ -104,6 +105,8 @@ class Measuring:
         """Ends the measurement after the questions that are being read; nothing where none runs."""
         with self._lock:
             self._stop.set()
+            if self._status.phase is MeasuringPhase.RUNNING:
+                self._status = replace(self._status, sentence=STOPPING)
 
     def status(self) -> MeasuringStatus:
         with self._lock:
@@ -145,7 +148,7 @@ class Measuring:
                 self._begun = (now, done)
             since, already = self._begun
             left = (now - since) / (done - already) * (total - done) if done > already else None
-            self._status = MeasuringStatus(MeasuringPhase.RUNNING, self._status.set, done, total, left)
+            self._status = replace(self._status, done=done, total=total, seconds_left=left)
 
     def _end(self, phase: MeasuringPhase, sentence: str) -> None:
         with self._lock:

@@ -21,7 +21,7 @@ from app.errors import BadInput, Busy, Conflict, EngineError, NoLabels, NotFound
 from app.labelled import Labelled, read_labelled
 from app.measure_command import table
 from app.measure_sets import CHUNK, ModelSwitched, Wanted, measure_sets, summary
-from app.measuring import BANK, JOURNALS, Measuring, MeasuringPhase, MeasuringStatus
+from app.measuring import BANK, JOURNALS, STOPPING, Measuring, MeasuringPhase, MeasuringStatus
 from app.records import LABELS, Question
 
 INFO = replace(FAKE_INFO, digest="ab" * 32)
@@ -349,6 +349,8 @@ def test_one_runs_at_a_time_and_stop_then_start_goes_on(data_dir: Path, wait_for
     with pytest.raises(Conflict, match="on mine is running"):
         measuring.start(BANK)
     measuring.stop()
+    status = measuring.status()
+    assert (status.phase, status.sentence) == (MeasuringPhase.RUNNING, STOPPING)
     gate.release()
     wait_for(lambda: measuring.status().phase is MeasuringPhase.STOPPED)
     assert ledger.get(INFO.digest) is None
