@@ -42,6 +42,7 @@ DULL_SECTIONS = ("overview", "what this page leaves out", "")
 NEAREST = 3  # passages that are shown where none answers
 NOTHING = "No source: no passage was found that bears on this question. Other words may find one."
 NEAR = "No source: no passage was found that answers this question. The nearest are shown; they may be on something else."
+CHOSEN = "Only the documents that you chose were searched."
 WITHHELD = "Answers from the model alone are switched off, so there is none."
 BY_WORDS = (
     "Each sentence is held against the passages by its words, numbers and negations, not by the model. One in words of its own "
@@ -103,7 +104,7 @@ class Ground:
         result = replace(result, found=tuple(found for found in result.found if found.bearing is not Bearing.FAR))
         kept = Grounds(
             found=result.relevant,
-            sentence=NEAR if result.found else NOTHING,
+            sentence=f"{NEAR if result.found else NOTHING}{f' {CHOSEN}' if documents else ''}",
             passages=result.found[:NEAREST],
             template=self.template.id,
             assumptions=self._assumptions,
@@ -116,7 +117,7 @@ class Ground:
         short, shown = ShortAnswers(self._search, documents).make(self.template, query, result)
         self.grounds = replace(
             kept,
-            sentence=_found_sentence(shown),
+            sentence=f"{_found_sentence(shown)}{', of those that you chose' if documents else ''}",
             passages=tuple(shown),
             short=tuple(short),
             followups=tuple(self._followups(short, shown)),

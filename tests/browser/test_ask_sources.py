@@ -112,6 +112,27 @@ def test_a_source_card_opens_its_passage_with_the_words_of_the_question_marked(p
     )
 
 
+def test_one_document_is_asked_alone_from_where_it_is_read(page: Page) -> None:
+    page.goto(page.url.rstrip("/") + "/library")
+    the(page, "document-open").filter(has_text="Gout").click()
+    the(page, "viewer-ask").click()
+    expect(the(page, "option-scope").locator("option:checked")).to_have_text("only “Gout”")
+    expect(page).to_have_url(re.compile("/$"))  # a title is not left in the address
+    asked_and_answered(page, "How is a flare treated?")
+    expect(the(page, "sources-sentence")).to_contain_text("of 1 document")
+    expect(the(page, "sources-sentence")).to_contain_text("of those that you chose")
+    ask(page, ASKED)
+    expect(the(page, "no-source").last).to_contain_text("Only the documents that you chose were searched.")
+    stop(page)
+    choose(page, "scope", "all")
+    ask(page, ASKED)
+    expect(the(page, "sources-sentence").last).not_to_contain_text("chose")
+    stop(page)
+    page.reload()
+    expect(the(page, "option-scope").locator("option:checked")).to_have_text("all documents")
+    assert "Gout" not in page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])")
+
+
 # The model's text
 
 

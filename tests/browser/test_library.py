@@ -403,6 +403,19 @@ def test_a_removed_document_is_found_no_more(page: Page) -> None:
     expect(own(page)).to_have_count(1)
 
 
+def test_those_that_are_selected_are_asked_together(page: Page) -> None:
+    add(page, file("a.md", NOTE), file("b.txt", "Second."))
+    expect(the(page, "ask-selected")).to_be_disabled()
+    the(page, "select-all").check()
+    the(page, "ask-selected").click()
+    scope = the(page, "option-scope")
+    expect(scope.locator("option:checked")).to_have_text("only 2 chosen documents")
+    page.go_back()
+    the(page, "document-select").first.check()
+    the(page, "ask-selected").click()
+    expect(scope.locator("option:checked")).to_have_text(re.compile("^only “.+”$"))
+
+
 def test_several_are_removed_at_once_and_then_all(page: Page) -> None:
     add(page, *(file(f"paper-{number}.txt", f"Paper number {number}.") for number in range(5)))
     expect(own(page)).to_have_count(5)

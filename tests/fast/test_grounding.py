@@ -15,7 +15,7 @@ from app.earned import Ledger
 from app.engine.base import ModelInfo
 from app.engine.fake import FAKE_INFO, FakeEngine
 from app.errors import BadInput, Busy, NotFound
-from app.grounding import BY_WORDS, NEAR, NOTHING, RESTATED, WITHHELD, Grounding, Wanted, unearned
+from app.grounding import BY_WORDS, CHOSEN, NEAR, NOTHING, RESTATED, WITHHELD, Grounding, Wanted, unearned
 from app.grounds import ERASED_NOTE, source_lines
 from app.library.library import Library
 from app.prompts import GROUNDED_SYSTEM
@@ -260,6 +260,19 @@ def test_a_case_is_answered_by_what_it_asks_at_its_end_under_the_name_of_the_pag
     (block,) = answer.grounds.short
     assert block.heading == "If it is this: Gout"
     assert "Allopurinol lowers urate between flares." in [quote.text for quote in block.quotes]
+
+
+def test_an_answer_from_chosen_documents_alone_says_so_found_or_not(asking: Asking, library: Library) -> None:
+    of = {document.title: document.id for document in library.documents("")[0]}
+    found = asking.answer(wanted=Wanted(documents=(of["Gout"],))).grounds
+    assert found is not None
+    assert found.sentence.endswith("of those that you chose")
+    assert {each.passage.title for each in found.passages} == {"Gout"}
+    none = asking.answer(wanted=Wanted(documents=(of["Asthma"],))).grounds
+    assert none is not None
+    assert not none.found
+    assert none.sentence.endswith(CHOSEN)
+    assert {each.passage.title for each in none.passages} <= {"Asthma"}
 
 
 def test_nothing_found_is_said_first_and_the_model_is_marked(asking: Asking) -> None:

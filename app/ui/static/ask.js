@@ -3,6 +3,7 @@
 import { Asking } from "./ask_asking.js";
 import { Composer } from "./ask_composer.js";
 import { addressOf, blank, exportConversation, idInUrl, refresh, takeAsked } from "./ask_conversation.js";
+import { takeDocuments } from "./ask_documents.js";
 import { Options } from "./ask_options.js";
 import { AskSettings } from "./ask_settings.js";
 import { Shapes } from "./ask_shapes.js";
@@ -29,6 +30,8 @@ class AskPage {
     document.title = "Ask · LlamaCare";
     this.#frame = buildFrame(root, { page: "ask", title: "Ask", sideLabel: "Conversations" });
     const options = new Options(this.#known.settings, this.#known.shapes);
+    const documents = takeDocuments();
+    if (documents) options.only(documents);
     this.#composer = new Composer({
       options,
       onSend: (text) => this.#asking.ask(this.#open, text),

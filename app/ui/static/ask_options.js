@@ -3,6 +3,7 @@
 import { fill, h } from "./dom.js";
 
 const SCOPES = [["all", "all documents"], ["own", "my documents"], ["shared", "shared documents"], ["none", "the model alone"]];
+const CHOSEN = "chosen"; // documents that another page named; holds until this page is left
 const UNGROUNDED = [["mark", "answer anyway, marked"], ["withhold", "withhold the answer"]];
 const UNGROUNDED_HINT = "What happens where no document answers: the model answers from what it learnt, marked so, or there is no answer";
 
@@ -20,7 +21,8 @@ function offer(select, choices, value) {
 export class Options {
   #settings;
   #shapes;
-  #scope = field("From", "scope", "Which documents an answer may come from", (value) => this.#chose("scope", value));
+  #documents = [];
+  #scope = field("From", "scope", "Which documents an answer may come from", (value) => this.#choseScope(value));
   #template = field("as", "template", "", (value) => this.#chose("template", value));
   #ungrounded = field("if nothing is found", "ungrounded", UNGROUNDED_HINT, (value) => this.#chose("ungrounded", value));
   #words = h("span", { class: "options-words" });
@@ -47,10 +49,19 @@ export class Options {
     this.#say();
   }
 
+  /** Have answers come from the documents `ids` alone, called `label`, until something else is chosen. */
+  only({ ids, label }) {
+    this.#documents = ids;
+    this.#scope.select.append(h("option", { value: CHOSEN, text: `only ${label}` }));
+    this.#scope.select.value = CHOSEN;
+    this.#say();
+  }
+
   /** What a question is sent with. */
   chosen() {
+    const scope = this.#scope.select.value;
     return {
-      sources: { scope: this.#scope.select.value, documents: [] },
+      sources: scope === CHOSEN ? { scope: "all", documents: this.#documents } : { scope, documents: [] },
       ungrounded: this.#ungrounded.select.value,
       template: this.#settings.get("template"),
     };
@@ -62,6 +73,11 @@ export class Options {
     offer(this.#template.select, templates.map(({ id, label, hint }) => [id, label, hint]), this.#settings.get("template"));
     this.#settings.set("template", this.#template.select.value);
     this.#say();
+  }
+
+  #choseScope(value) {
+    if (value === CHOSEN) this.#say();
+    else this.#chose("scope", value);
   }
 
   #chose(name, value) {

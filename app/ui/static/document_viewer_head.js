@@ -1,5 +1,6 @@
 // What is said of a document over its text: title, facts, licence, where it comes from. An address is shown as text, to copy:
 // nothing here leads away from this machine.
+import { askAddress, called } from "./ask_documents.js";
 import { copyText } from "./dialogs.js";
 import { button, h, thousands } from "./dom.js";
 
@@ -29,6 +30,7 @@ function sourceLine(source) {
 }
 
 export function documentHead(found, { number, passage, here }) {
+  const tab = here ? {} : { target: "_blank", rel: "noopener" };
   return [
     h("h2", { id: "viewer-heading", text: found.title }),
     h("p", { class: "viewer-facts" }, h("span", { class: "tag", text: whose(found) }), " ",
@@ -37,8 +39,12 @@ export function documentHead(found, { number, passage, here }) {
     found.source ? sourceLine(found.source) : null,
     h("p", { class: "viewer-moves" },
       number ? h("span", { class: "viewer-number", text: `Opened at citation ${number}` }) : null,
+      h("a", {
+        href: askAddress([found.id], called(found.title)), text: here ? "Ask this document" : "Ask this document (new tab)",
+        data: { testid: "viewer-ask" }, ...tab,
+      }),
       here ? null : h("a", {
-        href: addressOf(found.id, passage), target: "_blank", rel: "noopener", text: "Open in the library (new tab)", data: { testid: "viewer-library" },
+        href: addressOf(found.id, passage), text: "Open in the library (new tab)", data: { testid: "viewer-library" }, ...tab,
       })),
   ];
 }

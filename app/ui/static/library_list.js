@@ -1,5 +1,6 @@
 // The list of documents, page by page: opening, selecting, removing. library_remove asks and removes.
 import { call } from "./api.js";
+import { askAddress, called } from "./ask_documents.js";
 import { button, h, thousands } from "./dom.js";
 import { counted } from "./document_viewer_head.js";
 import { redraw } from "./library_redraw.js";
@@ -7,6 +8,7 @@ import { Removal } from "./library_remove.js";
 import { documentRow } from "./library_row.js";
 
 const AT_ONCE = 50;
+const MOST_ASKED = 200; // documents that one question may name
 const EMPTY = "You have added nothing yet. What you add is listed here, and Ask and Evidence can answer from it.";
 
 export class DocumentList {
@@ -23,9 +25,10 @@ export class DocumentList {
   #list = h("ul", { class: "documents" });
   #every = h("input", { type: "checkbox", data: { testid: "select-all" }, on: { change: () => this.#selectEvery() } });
   #everyLabel = h("label", { class: "library-check" }, this.#every, "Select yours on this page");
+  #askSome = button("Ask selected", { kind: "small", testid: "ask-selected", on: () => this.#ask() });
   #removeSome = button("Remove selected", { kind: "small danger-text", testid: "remove-selected", on: () => this.#removeSelected() });
   #removeAll = button("Remove all of yours", { kind: "small danger-text", testid: "remove-all", on: () => this.#remove(null) });
-  #tools = h("div", { class: "list-tools" }, this.#everyLabel, this.#removeSome, this.#removeAll);
+  #tools = h("div", { class: "list-tools" }, this.#everyLabel, this.#askSome, this.#removeSome, this.#removeAll);
   #before = button("Previous", { icon: "prev", kind: "small", testid: "page-before", on: () => this.#turn(-1) });
   #after = button("Next", { icon: "next", kind: "small trailing", testid: "page-after", on: () => this.#turn(1) });
   #range = h("span", { class: "list-range" });
@@ -91,6 +94,8 @@ export class DocumentList {
     this.#tools.hidden = this.#own === 0;
     this.#everyLabel.hidden = !mine.length;
     this.#every.checked = mine.length > 0 && mine.every(({ id }) => this.#selected.has(id));
+    this.#askSome.disabled = this.#selected.size === 0 || this.#selected.size > MOST_ASKED;
+    this.#askSome.title = this.#selected.size > MOST_ASKED ? `At most ${MOST_ASKED} documents can be asked together` : "";
     this.#removeSome.disabled = this.#selected.size === 0;
     this.#removeSome.querySelector("span").textContent = this.#selected.size
       ? `Remove ${thousands(this.#selected.size)} selected` : "Remove selected";
@@ -115,6 +120,12 @@ export class DocumentList {
     await this.refresh();
     this.#heading.focus();
     this.#heading.scrollIntoView({ block: "start" });
+  }
+
+  #ask() {
+    const ids = [...this.#selected];
+    const one = ids.length === 1 && this.#shown.find(({ id }) => id === ids[0]);
+    location.assign(askAddress(ids, one ? called(one.title) : counted(ids.length, "chosen document")));
   }
 
   // Removing
