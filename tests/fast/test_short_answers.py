@@ -45,3 +45,8 @@ def test_a_case_is_answered_under_the_name_of_the_page_it_fits(library: Library)
 def test_a_page_that_has_only_what_is_asked_and_nothing_of_the_case_gives_no_sentence(library: Library) -> None:
     made = block(library, "Neutrophils 200 and 38.6, ten days after chemotherapy, penicillin allergic. Empirical antibiotic?")
     assert made.quotes == ()  # those of necrotizing fasciitis name piperacillin
+
+
+def test_what_tells_two_things_apart_is_a_finding_and_not_any_sentence_that_names_both(library: Library) -> None:
+    made = block(library, "How are prerenal azotemia and acute tubular necrosis told apart?")
+    assert all("favor" in quote.text or "separates" in quote.text for quote in made.quotes[:2])

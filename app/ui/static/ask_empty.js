@@ -3,7 +3,7 @@ import { ApiError, call } from "./api.js";
 import { fill, h, icon, thousands } from "./dom.js";
 
 const EXAMPLES = [
-  "How do I tell prerenal azotemia from acute tubular necrosis at the bedside and in the urine?",
+  "How do I tell prerenal azotemia and acute tubular necrosis apart in the urine?",
   "Which antihypertensives should be avoided in pregnancy, and what is used instead?",
   "Compare the mechanisms and typical side effects of SGLT2 inhibitors and GLP-1 receptor agonists.",
   "What belongs in the work-up of an incidentally found adrenal mass?",
