@@ -51,7 +51,7 @@ DRUG = re.compile(
 @dataclass(frozen=True)
 class Stretch:
     """One sentence of a passage, or two. ``context``: roots of the words that the passage is about, and of the line above a list;
-    ``link``: what two sentences both name, which a claim on both must name too."""
+    ``link``: of two sentences, the subject of the first, which a claim on both must name too."""
 
     passage: int
     start: int

@@ -35,9 +35,10 @@ SHORT_ITEM = 5  # words that say something: an item with fewer is read with the 
 SPECIFIC, COMMON, SLIGHT = 2.5, 1.0, 0.5  # weights of words
 
 _SAYS_NOTHING = re.compile(
-    r"(?:here (?:is|are)|i hope|hope this|let me know|as an ai|thank|i(?:'m| am) (?:not|an|sorry)"
-    r"|please (?:consult|speak|see|contact|talk|seek|ask)|in summary\W*\Z|based on the (?:passages|sources|documents)"
-    r"|(?:you should )?(?:always )?(?:consult|talk to|speak to|speak with) (?:a|your)|this is not medical advice)\b",
+    r"(?:here (?:is|are)|i hope|hope this|let me know|as an ai|thanks?|i(?:['’]m| am) (?:not|an|sorry)"
+    r"|please (?:consult|speak|see|contact|talk|seek|ask)|based on the (?:passages|sources|documents)"
+    r"|(?:you should )?(?:always )?(?:consult|talk to|speak to|speak with) (?:a|your)|this is not medical advice)\b"
+    r"|in summary\W*\Z",
     re.IGNORECASE,
 )
 # What may stand before a claim and says nothing itself.
@@ -52,7 +53,7 @@ _LIGHT = (
 _QUALIFIES = re.compile(
     r"(?:it|they|this|these) (?:is|are|should be|must be|can be|may be) "
     r"(?:indicated|given|used|recommended|advised|offered|needed|required|reserved|prescribed|taken|started)\b(?!.*\b(?:also|as|for|to|not)\b)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -132,10 +133,6 @@ def _stretches(number: int, passage: str) -> Iterator[Stretch]:
             start = spans[place - 1].start
             joined = statement(passage[start : span.end])
             yield Stretch(number, start, span.end, joined, topic | (around if place > 1 else frozenset()), link)
-
-
-def _named(said: Statement) -> frozenset[str]:
-    return frozenset(term.root for term in said.content if term.specific)
 
 
 def _topic(said: Sequence[Statement]) -> tuple[frozenset[str], frozenset[str]]:

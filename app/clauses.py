@@ -8,7 +8,7 @@ from collections import Counter
 from app.statements import PRONOUNS, Statement, is_verb, listed
 from app.words import is_stop, words
 
-_JOINT = re.compile(r"(?:[,;]\s+(?:and|but|while|whereas|although|though)|\s+(?:but|whereas)|;)\s+(?=\S)", re.IGNORECASE)
+_JOINT = re.compile(r"(?:[,;]\s+(?:and|but|while|whereas|although|though)|(?<=\S)\s++(?:but|whereas)|;)\s+(?=\S)", re.IGNORECASE)
 # What a sentence says first of the whole of it: "In pregnancy, …".
 _GIVEN = re.compile(
     r"(?:in|for|during|after|before|with|without|if|when|unless|once|where|among|on|under|at|because|since)\b[^,;]*,\s+",

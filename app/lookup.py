@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from app.records import SearchResult
 from app.topics import content_words
-from app.words import is_common, is_stop, words
+from app.words import specific, words
 
 SHORT = 3  # content words; a shorter question may go on from the one before it
 _POINTS_BACK = re.compile(r"\b(?:it|its|they|their|them)\b", re.IGNORECASE)
@@ -38,18 +38,18 @@ def looked_up(asked: Sequence[str], assumed: str, search: Search, documents: Seq
         return alone, search(alone, documents)
     both = f"{asked[-2]} {alone}"
     together = search(both, documents)
-    specific = _specific(question)
-    if not specific:
+    topic = _stems(question)
+    if not topic:
         return both, together
     by_itself = search(alone, documents)
-    named = bool(by_itself.found) and specific <= _specific(by_itself.found[0].passage.title)
+    named = bool(by_itself.found) and topic <= _stems(by_itself.found[0].passage.title)
     unsaid = points_back or not named or _GOES_ON.match(question) is not None
     if unsaid and together.found and search(question, [together.found[0].passage.document]).relevant:
         return both, together
-    stands = not short or named or _WHOLE.match(question) is not None or words(question)[0].stem in specific
+    stands = not short or named or _WHOLE.match(question) is not None or words(question)[0].stem in topic
     return (alone, by_itself) if stands and (by_itself.relevant or not together.relevant) else (both, together)
 
 
-def _specific(text: str) -> frozenset[str]:
-    """The stems of the words that say something of a topic."""
-    return frozenset(word.stem for word in words(text) if not is_stop(word.stem) and not is_common(word.stem))
+def _stems(text: str) -> frozenset[str]:
+    """Of the words that say something of a topic."""
+    return frozenset(word.stem for word in specific(text))

@@ -70,7 +70,7 @@ _PAIRS = (
     ("dominant", "recessive"),
 )
 _PREFIXES = (("hyper", "hypo"), ("tachy", "brady"), ("intra", "extra"), ("macro", "micro"), ("poly", "oligo"))
-# What one thing does to another: (root, whether the agent stands behind it).
+# What one thing does to another.
 _ACTS = (
     "cause",
     "treat",

@@ -68,7 +68,6 @@ _UNITS: tuple[tuple[str, int, str], ...] = (
     ("beats", 1, "bpm beats"),
 )
 _PERIODS = MappingProxyType({"daily": "day", "hourly": "hour", "weekly": "week", "monthly": "month", "yearly": "year"})
-_TIMELY = frozenset({"time", "months"})
 
 _NUMBER = re.compile(
     r"(?<![\w.,/])(?P<sign>[-−](?=\d))?(?P<digits>\d{1,3}(?:,\d{3}){1,5}(?!\d)|\d{1,18})(?P<rest>\.\d{1,9})?(?![\d]|[.,]\d)"

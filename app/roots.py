@@ -43,7 +43,7 @@ surgery surgical operate operation operated
 radiograph xray
 sufficient enough
 immediate immediately urgently
-main chief leading major
+main chief major
 drug medicine medication agent
 treat treatment therapy treated regimen
 bleed bleeding haemorrhage

@@ -14,7 +14,7 @@ from app.records import Bearing, Block, Found, Quote, SearchResult
 from app.roots import root_of
 from app.sentences import sentences
 from app.shapes import Part, Template
-from app.words import is_common, is_stop, words
+from app.words import specific
 
 MOST_PASSAGES = 16  # of an answer: as many as the parts of any template quote, and those found for the question itself
 PART_PASSAGES = 4
@@ -170,5 +170,4 @@ def _documents(some: Sequence[Found]) -> list[str]:
 
 def _roots(text: str) -> frozenset[str]:
     """Of the words that say something of a topic."""
-    specific = (word for word in words(text) if not is_stop(word.stem) and not is_common(word.stem))
-    return frozenset(root_of(word.text) for word in specific)
+    return frozenset(root_of(word.text) for word in specific(text))

@@ -313,7 +313,7 @@ class Turn:
         self._settle(Status.CUT if note else Status.COMPLETE, note)
 
     def _settle(self, status: Status, note: str) -> None:
-        if self._ground is not None and self._written and not self._ground.grounds.claims:
+        if self._ground is not None and self._written and not self._ground.grounds.judged_by:
             self._ground.held_against(self._written)
         if not self._erased:
             self._show()

@@ -78,6 +78,11 @@ def words(text: str) -> list[Word]:
     return [Word(m.start(), m.end(), m.group(), stem(m.group())) for m in _WORD.finditer(text)]
 
 
+def specific(text: str) -> list[Word]:
+    """The words that say something of a topic: they carry content, and do not stand in medical texts of every topic."""
+    return [word for word in words(text) if not is_stop(word.stem) and not is_common(word.stem)]
+
+
 def stem(word: str) -> str:
     """The word's stem, folded; a word with digits in it is only folded."""
     return _stem(word[:LONGEST])

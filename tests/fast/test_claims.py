@@ -184,6 +184,11 @@ def test_times_are_compared_in_whatever_words(claim: str, passage: str, support:
         ("Radiotherapy is used in lymphoma.", "Radiotherapy is omitted in lymphoma."),
         ("Biopsy is required in melanoma.", "Biopsy is optional in melanoma."),
         ("Ibuprofen is as effective as codeine.", "Ibuprofen is more effective than codeine."),
+        ("Gout is the leading cause of arthritis.", "Gout is a cause of arthritis."),
+        ("All adults with gout need colchicine.", "Adults with gout need colchicine."),
+        ("Only colchicine treats gout.", "Colchicine treats gout."),
+        ("Gout is a cause of hypertension.", "Hypertension is associated with gout."),
+        ("Hypertension and stroke are caused by gout.", "Gout is associated with hypertension and stroke."),
     ],
 )
 def test_what_one_thing_does_to_another_is_no_filler(claim: str, passage: str) -> None:
@@ -449,3 +454,16 @@ def test_what_has_no_effect_on_a_thing_does_not_lower_it() -> None:
     assert only("Calcium gluconate does not lower potassium.", [passage]).support is Support.SUPPORTED
     assert only("Calcium gluconate lowers potassium.", [passage]).support is not Support.SUPPORTED
     assert only("Calcium gluconate does not lower sodium.", [passage]).support is not Support.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    "text", ["In summary.", "I’m not sure about gout.", "Thanks for asking about gout.", "I hope this helps."]
+)
+def test_what_says_nothing_is_no_claim(text: str) -> None:
+    assert match(text, ["Gout is arthritis."]) == []
+
+
+def test_a_run_of_spaces_is_no_place_where_statements_join() -> None:
+    """Each space of a run was once tried as the beginning of a joint, which took seconds."""
+    gap = "Torsemide" + " " * 200_000 + "lowers potassium."
+    assert len(match(gap, ["Torsemide lowers potassium."])) == 1
