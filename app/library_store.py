@@ -96,7 +96,7 @@ class LibraryStore(LibraryReader):
         """
         held = self.held(owner, [(document.key, document.digest) for document in documents])
         arriving = {place: secrets.token_urlsafe(9) for place, there in enumerate(held) if not there}
-        at_once = sum(len(documents[place].pieces) for place in arriving) <= PORTION
+        at_once = sum(len(documents[place].pieces) for place in arriving) < PORTION  # a whole portion is followed by a pause
         try:
             with self._writer.write() if at_once else nullcontext():
                 number = self._register(owner)
@@ -106,7 +106,7 @@ class LibraryStore(LibraryReader):
             with suppress(StoreError):  # as it may be full; the next erasure, or the next start, goes on with it
                 self._drop(list(arriving.values()))
             raise
-        self._drop([id for place, id in arriving.items() if outcomes[place] is Outcome.DUPLICATE])  # the same twice in this call
+        self._drop(list(arriving.values()))  # of what stands twice in this call, or that another call added meanwhile
         return outcomes
 
     def _register(self, owner: str) -> int:
@@ -190,9 +190,10 @@ class LibraryStore(LibraryReader):
         return self._writer.run(sql, GONE, *documents, GONE)
 
     def _drop(self, documents: Sequence[str]) -> None:
-        """What was written and is not wanted: out at once, but for the index."""
-        if self._db.tuples(f"select 1 from documents where id in {marks(documents)}", *documents):
-            self.erase(documents)
+        """Takes out those of these that arrived and that nobody got, with all else that is erased and still written."""
+        sql = f"select id from documents where id in {marks(documents)} and owner = ?"
+        if left := [identity for (identity,) in self._db.tuples(sql, *documents, ARRIVING)]:
+            self.erase(left)
             for _ in self._clear():
                 pass
 

@@ -170,8 +170,12 @@ class Walk:
     def _run(self, run: BaseOxmlElement, line: Line, shown: bool) -> None:
         before = len(line.pieces)
         self._collect(run, line, shown)
-        if is_raised(run) and 0 < before < len(line.pieces) and needs_caret(line.pieces[before - 1], line.pieces[before]):
-            line.pieces.insert(before, "^")
+        if len(line.pieces) == before:
+            return
+        line.raised = (line.raised or before) if is_raised(run) else 0
+        start = line.raised
+        if start and line.pieces[start] != "^" and needs_caret(line.pieces[start - 1], "".join(line.pieces[start:])):
+            line.pieces.insert(start, "^")
 
     def _part_of_formula(self, part: BaseOxmlElement, line: Line, shown: bool) -> None:
         begin, end = FORMULA[part.tag]
@@ -180,6 +184,7 @@ class Walk:
         if len(line.pieces) > before:
             line.pieces.insert(before, begin)
             line.pieces.append(end)
+            line.raised = 0
 
 
 @dataclass
@@ -188,6 +193,7 @@ class Line:
 
     text: str = ""
     pieces: list[str] = field(default_factory=list)
+    raised: int = 0  # the piece with which the superscript begins that the line ends with
     boxes: list[BaseOxmlElement] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 

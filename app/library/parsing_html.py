@@ -99,15 +99,16 @@ class Walk:
             return False
         if tag.name == "br":
             self._line.append("\n")
+        elif tag.name == "sup":
+            if self._line and needs_caret(self._line[-1], _first_text(tag)):
+                self._line.append("^")
         elif self._rows and tag.name in ("td", "th"):
             self._line.append(" | " if any(map(str.strip, self._line)) else "")
         elif self._rows:
-            self._line.append(" " if tag.name in OWN_LINES else "")
+            self._line += [" "] if tag.name in OWN_LINES else []
         elif tag.name in OWN_LINES:
             self._end_line()
             self._item = self._item or tag.name == "li"
-        elif tag.name == "sup" and self._line and needs_caret(self._line[-1], _first_text(tag)):
-            self._line.append("^")
         if tag.name == "tr" and not tag.find(NO_DATA):
             self._end_line(tight=True)  # of the row before, where its end is not marked
             self._rows.append(tag)
@@ -120,7 +121,7 @@ class Walk:
             self._rows.pop()
             self._end_line(tight=True)
         elif self._rows:
-            self._line.append(" " if tag.name in OWN_LINES else "")
+            self._line += [" "] if tag.name in OWN_LINES else []
         elif tag.name in HEADINGS:
             self._heading(int(tag.name[1]))
         elif tag.name in OWN_LINES:

@@ -134,9 +134,9 @@ def read_terms(path: Path = TERMS) -> Terms:
 
 def _drug_groups(name: str, others: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """A group for each brand, so that one is not taken for another; brands begin with a capital."""
-    same = (name, *(other for other in others if not other[0].isupper()))
+    same = (name, *(other for other in others if not other[:1].isupper()))
     yield same
-    yield from ((*same, brand) for brand in others if brand[0].isupper())
+    yield from ((*same, brand) for brand in others if brand[:1].isupper())
 
 
 def _by_stems(groups: Iterable[Sequence[str]]) -> dict[tuple[str, ...], tuple[str, ...]]:

@@ -41,7 +41,7 @@ def unpacked(said: bytes) -> Parsed:
     """
     if said.count(b"\n") > MAX_BLOCKS + 1:
         raise Unreadable(BROKEN)
-    head, *lines = [_value(line) for line in said.splitlines()] or [None]
+    head, *lines = [_value(line) for line in said.removesuffix(b"\n").split(b"\n")]
     if not isinstance(head, dict):
         raise Unreadable(BROKEN)
     if isinstance(head.get("failed"), str):

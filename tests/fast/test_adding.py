@@ -58,6 +58,7 @@ def test_no_more_files_are_parsed_at_once_than_the_machine_has_memory_for(store:
         thread.start()
     for _ in range(TURNS):
         parser.begun.acquire()
+    assert not parser.begun.acquire(timeout=0.3)
     parser.go.set()
     for thread in threads:
         thread.join()

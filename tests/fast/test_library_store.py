@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -160,6 +160,24 @@ def test_the_same_content_is_kept_once_under_whatever_name(store: LibraryStore) 
     assert store.held(ADA, [("a", "text"), ("other", "text"), ("a", "changed")]) == [True, True, False]
     assert store.put(BEN, [new("a", "text")]) == [Outcome.ADDED]
     assert len(ids(store, ADA)) == 1
+
+
+@pytest.mark.parametrize("dates", [("1", "1"), ("1", "2")])
+def test_a_document_that_stands_twice_in_a_call_leaves_no_copy_behind(
+    store: LibraryStore, tmp_path: Path, dates: tuple[str, str]
+) -> None:
+    store.put(ADA, [new("a", "text", date=dates[0]), new("a", "text", date=dates[1])])
+    store.put(ADA, [new("b", "words"), new("c", "words")])
+    with closing(sqlite3.connect(tmp_path / FILE)) as file:
+        assert file.execute("select count(*), min(owner) > 0 from documents").fetchone() == (2, 1)
+
+
+def test_no_pause_is_made_within_a_transaction(store: LibraryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[bool] = []
+    monkeypatch.setattr(app.library_store, "PORTION", 3)
+    monkeypatch.setattr(app.library_store.time, "sleep", lambda _: pauses.append(store._writer._depth > 0))
+    store.put(ADA, [new("a", "one", "two", "three")])
+    assert pauses == [False]
 
 
 def test_an_update_keeps_the_id_and_replaces_the_text_in_the_index_too(store: LibraryStore) -> None:

@@ -175,7 +175,8 @@ def test_a_document_comes_out_of_the_wire_as_it_went_in() -> None:
         *(packed(Parsed("", "text", ())) + line for line in (b'["a"]\n', b'["a",true,"b"]\n', b'["a",1e99,"b"]\n')),
         packed(Parsed("", "text", (Block("", 2**70, "x"),))),
         packed(Parsed("", "text", (), pages=-1)),
-        packed(Parsed("", "text", ())) + b"\n" * (MAX_BLOCKS + 1),
+        packed(Parsed("", "text", ())) + b'["",null,""]\n' * (MAX_BLOCKS + 1),
+        packed(Parsed("", "text", ())) + b'["",null,""]\r' * (MAX_BLOCKS + 1),
     ],
 )
 def test_what_is_no_document_is_never_taken_for_one(said: bytes) -> None:

@@ -57,6 +57,11 @@ def test_a_raised_number_does_not_grow_together_with_the_one_before_it() -> None
     assert parse_html(numbers + words).blocks[0].text == "150 x 10^9/L, 25^4,5 %, 1.7 m2, the 1st, failure^12, H2O"
 
 
+def test_a_raised_number_in_a_table_does_not_grow_together_with_the_one_before_it() -> None:
+    cells = b"<tr><td>Platelets<td>150 x 10<sup>9</sup>/L<tr><td>Red cells<td>4 x <b>10</b><sup>12</sup>/L"
+    assert parse_html(b"<table>" + cells + b"</table>").blocks[0].text == "Platelets | 150 x 10^9/L\nRed cells | 4 x 10^12/L"
+
+
 @pytest.mark.parametrize(
     ("style", "hidden"),
     [
